@@ -1,0 +1,138 @@
+"""Events: what happened, as the bytes that are kept, hashed and proven.
+
+A body is JSON in the canonical form of RFC 8785: sorted ASCII keys, no blanks, no floats, integers within 2^53 - 1.
+Verification hashes the stored bytes, never a re-serialisation. Body keys, version 1 (a key that is null is left out):
+
+    v         1
+    seq       the event's number in this log; with the store's id it is the event's id, everywhere
+    kind      what happened (`EventKind`)
+    subject   what it happened to: the uuid of an alert, indicator, rule or document, an import's number, a setting's name
+    at        effective time, microseconds since the epoch
+    clock     the clock's own reading, where `at` had to be moved to keep an alert's times in order
+    actor     who did it
+    reason    why
+    origin    where a change came from that was not made here (a remote, a bundle), with its own id and values
+    changes   {register: [from, to]}: the registers that were changed
+    sets      {field: value}: what follows from the change (lifecycle times, the source of an override)
+    edits     [{register, sup, rbase, rtoken}]: for each register edited, the seqs of the edits that this one replaces,
+              and the remote's value and token that its author had seen (null when never synced)
+    content   commitment to content kept outside the event: SHA-256 of 0x10, a salt, and the content's canonical JSON
+    facts     what else the event holds, by kind
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+VERSION = 1
+LARGEST_BODY = 1 << 20
+
+
+class EventKind(StrEnum):
+    """Everything that can happen; the remote's names where it has them."""
+
+    STORE_CREATED = "store_created"
+    IMPORT_STARTED = "import_started"
+    IMPORT_FINISHED = "import_finished"
+    ALERT_INGESTED = "alert_ingested"
+    ALERT_DEDUPLICATED = "alert_deduplicated"
+    RECORD_REJECTED = "record_rejected"
+    ALERT_STATUS_UPDATED = "alert_status_updated"
+    ALERT_CLOSED = "alert_closed"
+    ALERT_RECLASSIFIED = "alert_reclassified"
+    ALERT_SEVERITY_UPDATED = "alert_severity_updated"
+    ALERT_TAGS_UPDATED = "alert_tags_updated"
+    ALERT_MALICE_UPDATED = "alert_malice_updated"
+    ALERT_FINDING_ADDED = "alert_finding_added"
+    ALERT_INDICATORS_ADDED = "alert_indicators_added"
+    ALERT_ENRICHMENT_COMPLETED = "alert_enrichment_completed"
+    ALERT_DELETED = "alert_deleted"
+    INDICATOR_MALICE_UPDATED = "indicator_malice_updated"
+    DETECTION_RULE_CREATED = "detection_rule_created"
+    DETECTION_RULE_UPDATED = "detection_rule_updated"
+    CONTEXT_DOCUMENT_CREATED = "context_document_created"
+    CONTEXT_DOCUMENT_UPDATED = "context_document_updated"
+    CONTEXT_DOCUMENT_DELETED = "context_document_deleted"
+    SETTING_CHANGED = "setting_changed"
+
+
+@define
+class EventDraft:
+    """An event that was decided and not yet numbered. `content` is what the event commits to and does not hold.
+
+    Made once a record on the hot path of an import: a plain slotted class, not a frozen one.
+    """
+
+    kind: str
+    subject: str
+    at: int
+    actor: str
+    changes: Mapping[str, Sequence[Any]] | None = None
+    sets: Mapping[str, Any] | None = None
+    edits: Sequence[Mapping[str, Any]] | None = None
+    facts: Mapping[str, Any] | None = None
+    reason: str | None = None
+    origin: Mapping[str, Any] | None = None
+    clock: int | None = None
+    content: Any = None
+
+
+@frozen
+class Event:
+    """Something that happened: `id` is (store id, seq), `changes` {register: (from, to)}, `body` the stored JSON."""
+
+    seq: int
+    id: tuple[str, int]
+    at: datetime
+    actor: str
+    kind: EventKind
+    subject: str
+    changes: Mapping[str, tuple[Any, Any]]
+    reason: str | None
+    origin: Mapping[str, Any] | None
+    body: Mapping[str, Any] = field(repr=False)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def canonical(value: object) -> bytes:
+    """The canonical JSON of a value (RFC 8785), for values without floats and with ASCII keys."""
+    return _encode(value).encode()
+
+
+def encode_body(draft: EventDraft, seq: int, content: str | None) -> bytes:
+    """The bytes of an event's body; `content` is the commitment, where the draft has content."""
+    body: dict[str, Any] = {
+        "v": VERSION,
+        "seq": seq,
+        "kind": draft.kind,
+        "subject": draft.subject,
+        "at": draft.at,
+        "actor": draft.actor,
+    }
+    if content is not None:
+        body["content"] = content
+    if draft.changes is not None:
+        body["changes"] = draft.changes
+    if draft.facts is not None:
+        body["facts"] = draft.facts
+    if draft.reason is not None:
+        body["reason"] = draft.reason
+    if draft.sets:
+        body["sets"] = draft.sets
+    if draft.edits:
+        body["edits"] = draft.edits
+    if draft.origin is not None:
+        body["origin"] = draft.origin
+    if draft.clock is not None:
+        body["clock"] = draft.clock
+    return canonical(body)

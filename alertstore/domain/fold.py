@@ -1,0 +1,218 @@
+"""What the history comes to: events folded, in order, into the rows that a store must have.
+
+Registers go by plain last-event-wins. Content is not in the events; the fold keeps what each event commits to, for the
+caller to hold against the rows.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Problem(NamedTuple):
+    """One thing that does not hold: its kind, where it is, what was expected, what was found."""
+
+    kind: str
+    where: str
+    expected: object
+    found: object
+
+
+@frozen
+class VerifyReport:
+    """What verifying a store came to. `assurance`: "unsigned" (accidents show, a rewrite of the whole file would not),
+    "anchored" (held against a checkpoint from outside), "signed"."""
+
+    ok: bool
+    depth: str
+    size: int
+    root: str
+    assurance: str
+    problems: tuple[Problem, ...]
+
+
+ALERT_COLUMNS = (
+    "uuid", "source_name", "severity", "status", "enrichment_status", "close_classification", "tags", "malice_override",
+    "malice_override_source", "malice_override_at", "detection_rule_id", "duplicate_count", "occurred_at", "occurred_at_assumed",
+    "last_seen_at", "created_at", "ingested_at", "updated_at", "enriched_at", "acknowledged_at", "triaged_at", "closed_at",
+    "predecessor", "heads",
+)  # fmt: skip
+_AT = {name: place for place, name in enumerate(ALERT_COLUMNS)}
+_UUID, _TAGS, _DUPLICATES, _LAST_SEEN, _UPDATED, _HEADS = (
+    _AT[name] for name in ("uuid", "tags", "duplicate_count", "last_seen_at", "updated_at", "heads")
+)
+
+_dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+_LISTS = ("mitre_tactics", "mitre_techniques", "mitre_subtechniques", "data_sources")
+
+
+class Committed(NamedTuple):
+    """What an event of a rarer kind says, for its row to be held against: its body, and the salt of its content."""
+
+    body: Mapping[str, Any]
+    salt: bytes | None
+    alert: int | None
+
+
+class Fold:
+    """The state that events come to, so far. Feed every event to `add`, in order; then read the tables."""
+
+    def __init__(self) -> None:
+        """Start before the first event."""
+        self.problems: list[Problem] = []
+        self.alerts: dict[int, list[Any]] = {}
+        self.deleted: dict[int, str] = {}
+        self.settings: dict[str, str] = {}
+        self.rules: dict[str, dict[str, Any]] = {}
+        self.documents: dict[str, Committed] = {}
+        self.document_created: dict[str, int] = {}
+        self.findings: dict[int, Committed] = {}
+        self.rejected: dict[int, Committed] = {}
+        self.imports: dict[int, dict[str, Any]] = {}
+        self.verdicts: dict[str, dict[str, Any]] = {}
+        self.records = 0
+        self._rule_numbers: dict[str, int] = {}
+        self._last_alert = 0
+        self._kinds: dict[str, Callable[[int, Mapping[str, Any], int | None, bytes | None], None]] = {
+            "alert_ingested": self._ingested,
+            "alert_deduplicated": self._deduplicated,
+            "alert_finding_added": self._finding,
+            "alert_deleted": self._deleted,
+            "store_created": self._created,
+            "setting_changed": self._setting,
+            "import_started": self._import_started,
+            "import_finished": self._import_finished,
+            "record_rejected": self._rejected,
+            "detection_rule_created": self._rule_created,
+            "detection_rule_updated": self._rule_updated,
+            "context_document_created": self._document,
+            "context_document_updated": self._document,
+            "context_document_deleted": self._document_deleted,
+            "indicator_malice_updated": self._indicator,
+        }
+
+    def add(self, seq: int, kind: str, body: Mapping[str, Any], alert: int | None, salt: bytes | None) -> None:
+        """Take in the next event: its number, kind and parsed body, the number of its alert, and its salt."""
+        handle = self._kinds.get(kind)
+        try:
+            if handle is not None:
+                handle(seq, body, alert, salt)
+            else:
+                self._edited(seq, body, alert)
+        except (KeyError, TypeError, ValueError, IndexError) as fault:
+            self.problems.append(Problem("event", f"event {seq}", f"a {kind} that follows from the events before it", repr(fault)))
+
+    def _ingested(self, seq: int, body: Mapping[str, Any], alert: int | None, _: bytes | None) -> None:
+        if alert is None or alert != self._last_alert + 1:
+            self.problems.append(Problem("event", f"event {seq}", f"alert number {self._last_alert + 1}", alert))
+            return
+        self._last_alert = alert
+        self.records += 1
+        at, facts, changes = body["at"], body["facts"], body["changes"]
+        occurred, rule, tags = facts["occurred_at"], facts.get("rule"), changes["tags"][1]
+        self.alerts[alert] = [
+            body["subject"], facts["source_name"], changes["severity"][1], changes["status"][1], changes["enrichment_status"][1], None,
+            _dump(tags) if tags else "[]", None, None, None, None if rule is None else self._rule_numbers[rule], 0, occurred,
+            1 if "occurred_at_assumed" in facts else 0, occurred, at, at, at, None, None, None, None, facts.get("predecessor"), "{}",
+        ]  # fmt: skip
+
+    def _deduplicated(self, _: int, body: Mapping[str, Any], alert: int | None, __: bytes | None) -> None:
+        self.records += 1
+        state = self._alert(alert, body)
+        state[_DUPLICATES] += 1
+        occurred = body["facts"]["occurred_at"]
+        if occurred > state[_LAST_SEEN]:
+            state[_LAST_SEEN] = occurred
+
+    def _alert(self, alert: int | None, body: Mapping[str, Any]) -> list[Any]:
+        state = self.alerts[alert or 0]
+        if state[_UUID] != body["subject"]:
+            self.problems.append(Problem("event", f"event {body['seq']}", state[_UUID], body["subject"]))
+        return state
+
+    def _edited(self, seq: int, body: Mapping[str, Any], alert: int | None) -> None:
+        state = self._alert(alert, body)
+        for name, (old, new) in body.get("changes", {}).items():
+            place = _AT[name]
+            if place == _TAGS:
+                old, new = _dump(old), _dump(new)
+            if state[place] != old:
+                self.problems.append(Problem("event", f"event {seq}: {name} before", state[place], old))
+            state[place] = new
+        for name, value in body.get("sets", {}).items():
+            state[_AT[name]] = value
+        for edit in body.get("edits", ()):
+            heads = {} if state[_HEADS] == "{}" else json.loads(state[_HEADS])
+            heads[edit["register"]] = [seq]
+            state[_HEADS] = _dump(heads)
+        state[_UPDATED] = body["at"]
+
+    def _finding(self, seq: int, body: Mapping[str, Any], alert: int | None, salt: bytes | None) -> None:
+        self._edited(seq, body, alert)
+        self.findings[seq] = Committed(body, salt, alert)
+
+    def _deleted(self, _: int, body: Mapping[str, Any], alert: int | None, __: bytes | None) -> None:
+        self._alert(alert, body)
+        number = alert or 0
+        self.deleted[number] = self.alerts.pop(number)[_UUID]
+        self.findings = {seq: one for seq, one in self.findings.items() if one.alert != number}
+
+    def _created(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self.settings |= body["facts"]
+
+    def _setting(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self.settings |= {name: new for name, (_, new) in body["changes"].items()}
+
+    def _import_started(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        facts = body["facts"]
+        columns = _dump(facts["columns"]) if "columns" in facts else None
+        self.imports[int(body["subject"])] = {
+            **{"name": facts["name"], "source_name": facts["source_name"], "columns": columns, "delimiter": facts.get("delimiter")},
+            "started_at": body["at"],
+        }
+
+    def _import_finished(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        facts = dict(body["facts"])
+        facts["notes"] = _dump(facts["notes"])
+        self.imports[int(body["subject"])] |= {**facts, "finished_at": body["at"]}
+
+    def _rejected(self, seq: int, body: Mapping[str, Any], _: int | None, salt: bytes | None) -> None:
+        self.rejected[seq] = Committed(body, salt, None)
+
+    def _rule_created(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        uuid, at = body["subject"], body["at"]
+        self._rule_numbers[uuid] = len(self._rule_numbers) + 1
+        row = {"id": self._rule_numbers[uuid], "uuid": uuid, "created_at": at, "updated_at": at}
+        self.rules[uuid] = row | _rule_columns(body["facts"])
+
+    def _rule_updated(self, seq: int, body: Mapping[str, Any], _: int | None, __: bytes | None) -> None:
+        row = self.rules[body["subject"]]
+        for name, value in _rule_columns({name: old for name, (old, _) in body["changes"].items()}).items():
+            if row[name] != value:
+                self.problems.append(Problem("event", f"event {seq}: {name} before", row[name], value))
+        row |= _rule_columns({name: new for name, (_, new) in body["changes"].items()}) | {"updated_at": body["at"]}
+
+    def _document(self, _: int, body: Mapping[str, Any], __: int | None, salt: bytes | None) -> None:
+        self.documents[body["subject"]] = Committed(body, salt, None)
+        self.document_created.setdefault(body["subject"], body["at"])
+
+    def _document_deleted(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        del self.documents[body["subject"]]
+
+    def _indicator(self, seq: int, body: Mapping[str, Any], _: int | None, __: bytes | None) -> None:
+        old, new = body["changes"]["malice"]
+        before = self.verdicts.get(body["subject"], {"malice": "Pending"})["malice"]
+        if before != old:
+            self.problems.append(Problem("event", f"event {seq}: malice before", before, old))
+        self.verdicts[body["subject"]] = {"malice": new, **body["sets"], "updated_at": body["at"]}
+
+
+def _rule_columns(facts: Mapping[str, Any]) -> dict[str, Any]:
+    columns = {name: _dump(value) if name in _LISTS else value for name, value in facts.items()}
+    return columns | ({"is_active": int(facts["is_active"])} if "is_active" in facts else {})

@@ -1,0 +1,172 @@
+"""Decisions on records that come in: each makes a new alert, joins one that is here, or is turned away with a reason.
+
+This is the hot path of an import: plain functions over plain values, one call a record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from alertstore.domain.dedup import Candidate, match
+from alertstore.domain.events import EventDraft, EventKind
+from alertstore.domain.identity import fingerprint_of
+from alertstore.domain.indicators import normalise
+from alertstore.domain.times import is_representable
+from alertstore.domain.vocabulary import EnrichmentStatus, Malice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alertstore.domain.drafts import NewAlert, NewRule
+
+LONGEST_TAGS = 256 * 1024
+"""Characters that the tags of one alert may come to; they stand in its event, whose body is limited."""
+
+NO_TAGS: list[str] = []
+
+
+@define
+class Prepared:
+    """A record's alert, cleaned and named: `pairs` are its normalised indicators as sorted `type:value`."""
+
+    new: NewAlert
+    title: str
+    description: str | None
+    tags: list[str]
+    pairs: list[str]
+    fingerprint: str
+
+
+def prepare(new: NewAlert, source_name: str) -> Prepared:
+    """Clean what a source mapped: normalised indicators, no blank or repeated tags, no NUL in text.
+
+    Raises `ValueError` with a reason where no alert can be made of it.
+    """
+    title, description = new.title, new.description
+    if "\0" in title:
+        title = title.replace("\0", "\ufffd")
+    if not title or title.isspace():
+        message = "it has no title"
+        raise ValueError(message)
+    if description is not None and "\0" in description:
+        description = description.replace("\0", "\ufffd")
+    found = set()
+    for kind, value in new.indicators:
+        canonical = normalise(kind, value)
+        if canonical is not None:
+            found.add(f"{kind}:{canonical}")
+    pairs = sorted(found)
+    return Prepared(new, title, description, _clean_tags(new), pairs, fingerprint_of(title, source_name, pairs))
+
+
+def _clean_tags(new: NewAlert) -> list[str]:
+    if not new.tags:
+        return NO_TAGS
+    tags = [tag.replace("\0", "\ufffd") for tag in new.tags]
+    kept = list(dict.fromkeys(tag for tag in tags if tag.strip()))
+    notes = []
+    if any(not tag.strip() for tag in tags):
+        notes.append("blank_tag_dropped")
+    if len(kept) < sum(1 for tag in tags if tag.strip()):
+        notes.append("repeated_tag_dropped")
+    if sum(map(len, kept)) > LONGEST_TAGS:
+        message = f"its tags come to more than {LONGEST_TAGS:,} characters"
+        raise ValueError(message)
+    if notes:
+        new.notes = (*new.notes, *notes)
+    return kept
+
+
+@define
+class Arrival:
+    """The decision on one record: the event that says so, and the alert it belongs to.
+
+    `joined` is the alert that it was found to repeat; None means a new alert, of which the other fields tell.
+    """
+
+    draft: EventDraft
+    prepared: Prepared
+    occurred_at: int
+    assumed: bool
+    joined: Candidate | None = None
+    predecessor: str | None = None
+
+
+def decide_arrival(  # noqa: PLR0913 - one record's whole situation
+    prepared: Prepared,
+    candidates: Sequence[Candidate],
+    *,
+    uuid: str,
+    source_name: str,
+    rule: str | None,
+    record_sha256: str,
+    place: dict[str, Any],
+    now: int,
+    actor: str,
+    reason: str | None,
+    window: int,
+    by: str,
+) -> Arrival:
+    """Decide what a record is: a new alert (named `uuid`, of detection rule uuid `rule`), or a duplicate of a candidate.
+
+    `place` says where the record stood ({"import", "record"}, or nothing).
+    """
+    new = prepared.new
+    occurred = new.occurred_at
+    assumed = occurred is None or not is_representable(occurred)
+    at = now if occurred is None or assumed else occurred
+    facts: dict[str, Any] = {"occurred_at": at, **place}
+    predecessor = None
+    if candidates:
+        found = match(candidates, at, now, window, by)
+        if found.joins is not None:
+            draft = EventDraft(EventKind.ALERT_DEDUPLICATED.value, found.joins.uuid, now, actor)
+            draft.facts, draft.reason, draft.content = facts, reason, {"record": record_sha256}
+            return Arrival(draft, prepared, at, assumed, joined=found.joins)
+        if found.repeats is not None:
+            facts["predecessor"] = predecessor = found.repeats.uuid
+    facts["source_name"] = source_name
+    if assumed:
+        facts["occurred_at_assumed"] = True
+    if rule is not None:
+        facts["rule"] = rule
+    draft = EventDraft(EventKind.ALERT_INGESTED.value, uuid, now, actor)
+    draft.changes = {
+        "enrichment_status": (None, _PENDING),
+        "severity": (None, new.severity),
+        "status": (None, "Open"),
+        "tags": (None, prepared.tags),
+    }
+    draft.facts, draft.reason = facts, reason
+    draft.content = {
+        "description": prepared.description,
+        "fingerprint": prepared.fingerprint,
+        "indicators": prepared.pairs,
+        "record": record_sha256,
+        "title": prepared.title,
+    }
+    return Arrival(draft, prepared, at, assumed, predecessor=predecessor)
+
+
+_PENDING = EnrichmentStatus.PENDING.value
+UNRATED = Malice.PENDING.value
+
+
+def rule_facts(rule: NewRule, *, source_name: str | None, created_by: str) -> dict[str, Any]:
+    """What the event of a new detection rule holds: all of it."""
+    return {
+        "created_by": created_by,
+        "data_sources": list(rule.data_sources),
+        "documentation": rule.documentation,
+        "is_active": rule.is_active,
+        "mitre_subtechniques": list(rule.mitre_subtechniques),
+        "mitre_tactics": list(rule.mitre_tactics),
+        "mitre_techniques": list(rule.mitre_techniques),
+        "name": rule.name,
+        "run_frequency": rule.run_frequency,
+        "severity": rule.severity,
+        "source_name": source_name,
+        "source_rule_id": rule.source_rule_id,
+    }

@@ -1,0 +1,157 @@
+"""Questions to the store, as values: which alerts, in which order, from where on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from attrs import fields, frozen
+
+from alertstore.domain.times import to_micros
+from alertstore.domain.vocabulary import AlertStatus, CloseClassification, Malice, Severity
+from alertstore.errors import AlertValidationError, FieldProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Item = TypeVar("Item")
+
+
+@frozen
+class Page(Generic[Item]):
+    """A part of a list: its items, and the token with which `after=` goes on (None: that was all)."""
+
+    items: tuple[Item, ...]
+    next: str | None
+
+    def __iter__(self) -> Iterator[Item]:
+        """Go through the items."""
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        """How many items this page has."""
+        return len(self.items)
+
+
+@frozen
+class AlertFilter:
+    """Which alerts: all that is given must hold, and of several values of one name any. `start`/`end` bound occurred_at.
+
+    `rule` takes a rule's uuid or the tool's id of it, `tag` exact tags (all of them must be there), `indicator` a value or
+    `type:value`, `text` words that must all occur in title, description, tags or indicator values.
+    """
+
+    status: tuple[AlertStatus, ...] = ()
+    severity: tuple[Severity, ...] = ()
+    source: tuple[str, ...] = ()
+    rule: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    indicator: tuple[str, ...] = ()
+    malice: tuple[Malice, ...] = ()
+    classification: tuple[CloseClassification, ...] = ()
+    uuid: tuple[str, ...] = ()
+    start: int | None = None
+    end: int | None = None
+    text: str | None = None
+
+
+_ENUMS: dict[str, type[StrEnum]] = {
+    "status": AlertStatus,
+    "severity": Severity,
+    "malice": Malice,
+    "classification": CloseClassification,
+}
+_NAMES = tuple(f.name for f in fields(AlertFilter))
+
+
+def read_filter(given: Mapping[str, Any]) -> AlertFilter:
+    """A filter from keyword arguments; None and empty lists mean "any".
+
+    Raises `AlertValidationError` listing every unknown name, bad value and wrong type.
+    """
+    problems: list[FieldProblem] = []
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in _NAMES:
+            problems.append(FieldProblem(name, f"is not a filter; there are: {', '.join(_NAMES)}", value))
+        elif value is not None:
+            values[name] = _read(name, value, problems)
+    if problems:
+        raise AlertValidationError(problems)
+    return AlertFilter(**values)
+
+
+def _read(name: str, value: Any, problems: list[FieldProblem]) -> Any:
+    if name in {"start", "end"}:
+        if isinstance(value, datetime):
+            return to_micros(value)
+        problems.append(FieldProblem(name, "must be a datetime", value))
+        return None
+    if name == "text":
+        if isinstance(value, str):
+            return value
+        problems.append(FieldProblem(name, "must be text", value))
+        return None
+    listed = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    return tuple(_one(name, one, problems) for one in listed)
+
+
+def _one(name: str, value: Any, problems: list[FieldProblem]) -> Any:
+    vocabulary = _ENUMS.get(name)
+    if vocabulary is not None:
+        try:
+            return vocabulary(value)
+        except ValueError:
+            problems.append(FieldProblem(name, f"must be one of: {', '.join(vocabulary)}", value))
+            return None
+    if name == "uuid" or isinstance(value, str):
+        return str(value)
+    problems.append(FieldProblem(name, "must be text", value))
+    return None
+
+
+ORDERS = ("occurred_at", "created_at", "updated_at", "last_seen_at", "ingested_at", "severity", "duplicate_count")
+LARGEST_PAGE = 1000
+
+
+@frozen
+class Order:
+    """In which order: by one column, ties by the alert's number in the store, in the same direction."""
+
+    column: str
+    descending: bool
+
+
+def read_order(text: str) -> Order:
+    """An order from its name; a `-` before it means descending. Raises `AlertValidationError`."""
+    column = text.removeprefix("-")
+    if column not in ORDERS:
+        raise AlertValidationError([FieldProblem("order_by", f"must be one of: {', '.join(ORDERS)} (with - for descending)", text)])
+    return Order(column, text.startswith("-"))
+
+
+def read_limit(limit: int) -> int:
+    """A page's size. Raises `AlertValidationError` outside 1 to 1,000."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= LARGEST_PAGE:
+        raise AlertValidationError([FieldProblem("limit", f"must be a whole number from 1 to {LARGEST_PAGE}", limit)])
+    return limit
+
+
+def write_cursor(order: Order, value: int, number: int) -> str:
+    """The token of a place in a list: the order, and the last item's value and number."""
+    return json.dumps([f"{'-' if order.descending else ''}{order.column}", value, number], separators=(",", ":"))
+
+
+def read_cursor(order: Order, token: str) -> tuple[int, int]:
+    """The place that a token names. Raises `AlertValidationError` where it was not made for this order."""
+    try:
+        name, value, number = json.loads(token)
+    except (ValueError, TypeError):
+        name = value = number = None
+    made_for = f"{'-' if order.descending else ''}{order.column}"
+    if name != made_for or type(value) is not int or type(number) is not int:
+        raise AlertValidationError([FieldProblem("after", f"is not a `next` of a page ordered by {made_for}", token)])
+    return value, number

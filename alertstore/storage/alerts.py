@@ -1,0 +1,169 @@
+"""Alerts one at a time, or many alike: load their state, save a change, read one whole."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from alertstore.domain.targeting import applies
+from alertstore.domain.vocabulary import Malice, worst_malice
+from alertstore.storage import rows, search
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from alertstore.domain.alert import Alert, ContextDocument
+    from alertstore.domain.changes import AlertState, Change
+    from alertstore.domain.events import EventDraft
+    from alertstore.storage.transaction import Transaction
+
+
+def number_of(conn: sqlite3.Connection, uuid: str) -> int | None:
+    """The number of an alert, also of a deleted one; None where there never was one of that uuid."""
+    row = conn.execute(
+        "SELECT id FROM alert WHERE uuid = :uuid UNION ALL SELECT id FROM deleted_alert WHERE uuid = :uuid", {"uuid": uuid}
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def load_state(conn: sqlite3.Connection, uuid: str) -> tuple[int, AlertState] | None:
+    """(number, state) of an alert, or None."""
+    row = conn.execute(f"SELECT {rows.STATE} FROM alert WHERE uuid = ?", (uuid,)).fetchone()
+    return None if row is None else rows.state(row)
+
+
+def load_states(conn: sqlite3.Connection, numbers: Sequence[int]) -> list[tuple[int, AlertState]]:
+    """(number, state) of each of the alerts, in order of number."""
+    sql = f"SELECT {rows.STATE} FROM alert WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+    return [rows.state(row) for row in conn.execute(sql, (json.dumps(list(numbers)),))]
+
+
+def save(transaction: Transaction, changes: Iterable[tuple[int, Change]]) -> None:
+    """Append the events of decided changes and bring the rows to the state after them."""
+    updates: list[tuple[object, ...]] = []
+    retagged: list[int] = []
+    overridden: list[int] = []
+    for number, change in changes:
+        heads = dict(change.state.heads)
+        for draft in change.events:
+            seq = transaction.append(draft, number)
+            for edit in draft.edits or ():
+                heads[edit["register"]] = [seq]
+            if draft.changes and "tags" in draft.changes:
+                retagged.append(number)
+            if draft.changes and "malice_override" in draft.changes:
+                overridden.append(number)
+        if change.events:
+            updates.append(_columns(number, change.state, heads))
+    if retagged:
+        search.forget(transaction.conn, retagged)
+    transaction.conn.executemany(_UPDATE, updates)
+    if retagged:
+        search.learn(transaction.conn, retagged)
+    if overridden:
+        refresh_malice(transaction.conn, overridden)
+
+
+_UPDATE = (
+    "UPDATE alert SET status = ?, severity = ?, close_classification = ?, tags = ?, malice_override = ?, malice_override_source = ?, "
+    "malice_override_at = ?, acknowledged_at = ?, triaged_at = ?, closed_at = ?, updated_at = ?, heads = ? WHERE id = ?"
+)
+
+
+def _columns(number: int, state: AlertState, heads: dict[str, Any]) -> tuple[object, ...]:
+    times = state.times
+    return (
+        state.status.value,
+        state.severity.value,
+        state.close_classification,
+        dump(state.tags) if state.tags else "[]",
+        state.malice_override,
+        state.malice_override_source,
+        state.malice_override_at,
+        times.acknowledged_at,
+        times.triaged_at,
+        times.closed_at,
+        state.updated_at,
+        dump(heads) if heads else "{}",
+        number,
+    )
+
+
+dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def refresh_malice(conn: sqlite3.Connection, numbers: Sequence[int]) -> None:
+    """Bring the alerts' malice in step with their override and their indicators."""
+    sql = (
+        "SELECT a.id, a.malice_override, (SELECT group_concat(DISTINCT i.malice) FROM alert_indicator l JOIN indicator i "
+        "ON i.id = l.indicator_id WHERE l.alert_id = a.id) FROM alert a WHERE a.id IN (SELECT value FROM json_each(?))"
+    )
+    found = [
+        (override or worst_malice(map(Malice, (verdicts or "Pending").split(","))), number)
+        for number, override, verdicts in conn.execute(sql, (json.dumps(list(numbers)),))
+    ]
+    conn.executemany("UPDATE alert SET malice = ?1 WHERE id = ?2 AND malice <> ?1", found)
+
+
+def delete(transaction: Transaction, number: int, draft: EventDraft) -> None:
+    """Append the tombstone and take away the alert's row, links, findings and search text."""
+    conn = transaction.conn
+    transaction.append(draft, number)
+    touched = [i for (i,) in conn.execute("SELECT indicator_id FROM alert_indicator WHERE alert_id = ?", (number,))]
+    search.forget(conn, [number])
+    conn.execute("INSERT INTO deleted_alert (id, uuid) SELECT id, uuid FROM alert WHERE id = ?", (number,))
+    for table, column in (("alert_indicator", "alert_id"), ("finding", "alert_id"), ("alert", "id")):
+        conn.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))
+    refresh_sightings(conn, touched)
+
+
+def refresh_sightings(conn: sqlite3.Connection, indicators: Sequence[int]) -> None:
+    """Bring first_seen and last_seen of indicators in step with the alerts that have them (none: created_at)."""
+    span = "SELECT {} FROM alert_indicator l JOIN alert a ON a.id = l.alert_id WHERE l.indicator_id = indicator.id"
+    conn.execute(
+        f"UPDATE indicator SET first_seen = coalesce(({span.format('min(a.occurred_at)')}), created_at), "
+        f"last_seen = coalesce(({span.format('max(a.last_seen_at)')}), created_at) WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(indicators)),),
+    )
+
+
+def load_alert(conn: sqlite3.Connection, uuid: str, store_id: str) -> Alert | None:
+    """An alert with everything that belongs to it, or None."""
+    row = conn.execute(f"SELECT {rows.ALERT} FROM alert WHERE uuid = ?", (uuid,)).fetchone()
+    return None if row is None else _whole(conn, row, store_id)
+
+
+def _whole(conn: sqlite3.Connection, row: rows.Row, store_id: str) -> Alert:
+    number, rule_id = row[0], row[8]
+    indicators = conn.execute(
+        f"SELECT {rows.INDICATOR} FROM alert_indicator l CROSS JOIN indicator i ON i.id = l.indicator_id WHERE l.alert_id = ?", (number,)
+    )
+    rule = None
+    if rule_id is not None:
+        rule = rows.rule(conn.execute(f"SELECT {rows.RULE} FROM detection_rule WHERE id = ?", (rule_id,)).fetchone())
+    findings = conn.execute(f"SELECT {rows.FINDING} FROM finding WHERE alert_id = ? ORDER BY seq", (number,))
+    raw = conn.execute(
+        "SELECT o.raw, i.columns, i.delimiter FROM occurrence o LEFT JOIN import i ON i.id = o.import_id "
+        "WHERE o.alert_id = ? ORDER BY o.seq LIMIT 1",
+        (number,),
+    ).fetchone()
+    return rows.alert(
+        row,
+        indicators=[rows.indicator(r, store_id) for r in indicators],
+        detection_rule=rule,
+        documents=_documents(conn, row),
+        findings=[rows.finding(r) for r in findings],
+        raw=raw[0] if raw else None,
+        raw_header=rows.header(raw[1], raw[2]) if raw else None,
+    )
+
+
+def _documents(conn: sqlite3.Connection, row: rows.Row) -> list[ContextDocument]:
+    """The documents that apply: global ones first, then the targeted, each by type (the remote's order)."""
+    sql = f"SELECT {rows.DOCUMENT} FROM context_document ORDER BY is_global DESC, document_type, id"
+    found = [rows.document(r) for r in conn.execute(sql)]
+    if not found:
+        return []
+    about = {"source_name": row[7], "severity": rows.SEVERITY[row[4]], "tags": rows.texts(row[11])}
+    return [d for d in found if d.is_global or applies(d.targeting_rules, **about)]

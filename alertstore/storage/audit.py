@@ -1,0 +1,294 @@
+"""Whether the store still is what its history says: every leaf, every node, every row and column, every byte kept."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from alertstore.domain.events import canonical
+from alertstore.domain.fold import ALERT_COLUMNS, Committed, Fold, Problem
+from alertstore.domain.identity import commitment, fingerprint_of, indicator_uuid
+from alertstore.domain.merkle import HASH, Frontier, Tree, leaf_hash
+from alertstore.storage import schema
+from alertstore.storage.repository import frontier_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+MOST_PROBLEMS = 100
+"""A store with more is wrong enough; the rest is not listed."""
+
+
+def check_head(conn: sqlite3.Connection) -> tuple[Frontier, list[Problem]]:
+    """The quick look: events numbered without gaps, the last leaf right, its nodes made of those before it."""
+    size, number = conn.execute("SELECT coalesce(max(seq), 0), count(*) FROM event").fetchone()
+    if size != number:
+        return Frontier(), [Problem("event", "the history", f"{size} events", number)]
+    frontier = frontier_at(conn, size)
+    if not size:
+        return frontier, [Problem("event", "the history", "at least the event store_created", "no event")]
+    hashes, body = conn.execute("SELECT hashes, body FROM event WHERE seq = ?", (size,)).fetchone()
+    expected = Tree(frontier_at(conn, size - 1)).append(body)
+    return frontier, [] if hashes == expected else [Problem("tree", f"event {size}", expected.hex(), hashes.hex())]
+
+
+def check_tree(conn: sqlite3.Connection) -> tuple[Frontier, list[Problem]]:
+    """Every leaf and every node of the tree, from the stored bodies."""
+    tree, problems = Tree(Frontier()), []
+    for seq, hashes, body in conn.execute("SELECT seq, hashes, body FROM event ORDER BY seq"):
+        problems += _check_leaf(tree, seq, hashes, body)
+    return tree.frontier(), problems
+
+
+def _check_leaf(tree: Tree, seq: int, hashes: bytes, body: bytes) -> Iterator[Problem]:
+    if seq != tree.size + 1:
+        yield Problem("event", f"event {seq}", f"event {tree.size + 1}", "a gap")
+        tree.size = seq - 1
+    try:
+        expected = tree.append(body)
+    except KeyError:  # after a gap the tree has holes
+        expected = leaf_hash(body)
+    if hashes != expected:
+        kind = "event" if hashes[:HASH] != expected[:HASH] else "tree"
+        yield Problem(kind, f"event {seq}", expected.hex(), hashes.hex())
+
+
+_PAIRS = (
+    "(SELECT group_concat(pair, x'0a') FROM (SELECT i.type || ':' || i.value AS pair FROM alert_indicator l CROSS JOIN indicator i "
+    "ON i.id = l.indicator_id WHERE l.alert_id = a.id AND l.seq = e.seq ORDER BY pair))"
+)
+_EVENTS = (
+    "SELECT e.seq, e.at, e.kind, e.alert_id, e.salt, e.hashes, e.body, o.alert_id, o.import_id, o.record, o.source_name, o.occurred_at, "
+    f"o.sha256, o.raw, a.title, a.description, a.fingerprint, {_PAIRS} FROM event e LEFT JOIN occurrence o ON o.seq = e.seq "
+    "LEFT JOIN alert a ON a.id = e.alert_id AND e.kind IN ('alert_ingested', 'alert_indicators_added') ORDER BY e.seq"
+)
+
+
+class Audit:
+    """One pass over the history, then one over each table."""
+
+    def __init__(self, conn: sqlite3.Connection, problems: list[Problem]) -> None:
+        """Collect into `problems`."""
+        self.conn = conn
+        self.problems = problems
+        self.fold = Fold()
+        self.fold.problems = problems
+        self.links = 0
+        self.unbacked: dict[int, int] = {}
+
+    def run(self) -> Frontier:
+        """Check everything; give back the edge of the tree that the stored bodies come to."""
+        tree = Tree(Frontier())
+        for row in self.conn.execute(_EVENTS):
+            self._event(tree, row)
+            if len(self.problems) > MOST_PROBLEMS:
+                return tree.frontier()
+        for alert, seq in self.unbacked.items():
+            if alert not in self.fold.deleted:
+                self.problems.append(Problem("content", f"event {seq}", "the content of its alert", "no such row"))
+        for check in (self._alerts, self._indicators, self._malice, self._findings, self._documents, self._tables, self._rejected, self._schema):
+            check()
+        return tree.frontier()
+
+    def _event(self, tree: Tree, row: tuple[Any, ...]) -> None:
+        (seq, at, kind, alert, salt, hashes, body, owner, import_id, record, source, occurred, digest, raw, title, text, print_, pairs) = row
+        expected = tree.append(body) if seq == tree.size + 1 else None
+        if hashes != expected:
+            self.problems.extend(_check_leaf(tree, seq, hashes, body) if expected is None else _wrong(seq, expected, hashes))
+        try:
+            said = json.loads(body)
+        except ValueError as fault:
+            self.problems.append(Problem("event", f"event {seq}", "JSON", str(fault)))
+            return
+        if said.get("seq") != seq or said.get("at") != at or said.get("kind") != kind:
+            self.problems.append(Problem("event", f"event {seq}", [seq, at, kind], [said.get(name) for name in ("seq", "at", "kind")]))
+        self.fold.add(seq, kind, said, alert, salt)
+        if kind == "alert_ingested" or kind == "alert_deduplicated":  # noqa: PLR1714 - the hot path
+            facts = said["facts"]
+            state = self.fold.alerts.get(alert)
+            place = (owner, import_id, record, occurred, source)
+            if place != (alert, facts.get("import"), facts.get("record"), facts["occurred_at"], state[1] if state else source):
+                self.problems.append(Problem("row", f"occurrence {seq}", {"alert": alert, **facts}, place))
+                return
+            if raw is not None and sha256(raw).digest() != digest:
+                self.problems.append(Problem("content", f"occurrence {seq}: raw", digest.hex(), sha256(raw).hexdigest()))
+            content: dict[str, Any] = {"record": digest.hex()}
+            if kind == "alert_ingested":
+                if title is None:
+                    self.unbacked[alert] = seq
+                    return
+                listed = pairs.split("\n") if pairs is not None else []
+                self.links += len(listed)
+                content = {"description": text, "fingerprint": print_, "indicators": listed, "record": content["record"], "title": title}
+                if print_ != fingerprint_of(title, source, listed):
+                    self.problems.append(Problem("row", f"alert {alert}: fingerprint", fingerprint_of(title, source, listed), print_))
+            self._committed(seq, said, salt, content)
+        elif kind == "alert_indicators_added":
+            if title is None:
+                self.unbacked[alert] = seq
+                return
+            listed = pairs.split("\n") if pairs is not None else []
+            self.links += len(listed)
+            self._committed(seq, said, salt, {"indicators": listed})
+
+    def _committed(self, seq: int, said: Mapping[str, Any], salt: bytes | None, content: object) -> None:
+        """Hold content against what its event commits to."""
+        if salt is None or commitment(salt, canonical(content)) != said.get("content"):
+            self.problems.append(Problem("content", f"event {seq}", said.get("content"), "content that is not what was committed to"))
+
+    def _compare(self, where: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+        for name in expected.keys() | found.keys():
+            if expected.get(name) != found.get(name):
+                self.problems.append(Problem("row", f"{where}: {name}", expected.get(name), found.get(name)))
+
+    def _rows(self, sql: str) -> Iterator[dict[str, Any]]:
+        cursor = self.conn.execute(sql)
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield dict(zip(names, row, strict=True))
+
+    def _alerts(self) -> None:
+        left = self.fold.alerts
+        for number, *found in self.conn.execute(f"SELECT id, {', '.join(ALERT_COLUMNS)} FROM alert ORDER BY id"):
+            expected = left.pop(number, None)
+            if expected == found:
+                continue
+            if expected is None:
+                self.problems.append(Problem("row", f"alert {found[0]}", "no such alert", "a row"))
+                continue
+            self._compare(f"alert {expected[0]}", dict(zip(ALERT_COLUMNS, expected, strict=True)), dict(zip(ALERT_COLUMNS, found, strict=True)))
+        self.problems += [Problem("row", f"alert {state[0]}", "a row", "no such alert") for state in left.values()]
+        self._same("deleted_alert", self.fold.deleted, dict(self.conn.execute("SELECT id, uuid FROM deleted_alert")))
+        for table, expected_count in (("alert_indicator", self.links), ("occurrence", self.fold.records)):
+            (found_count,) = self.conn.execute(f"SELECT count(*) FROM {table}").fetchone()
+            # A deleted alert's links are gone; its first event can no longer be read against them.
+            if found_count != expected_count:
+                self.problems.append(Problem("row", table, f"{expected_count} rows", f"{found_count} rows"))
+
+    def _same(self, table: str, expected: object, found: object) -> None:
+        if expected != found:
+            self.problems.append(Problem("row", table, expected, found))
+
+    def _indicators(self) -> None:
+        """Their numbers and times follow from the alerts that have them; their verdicts stand in events."""
+        store_id = str(self.fold.settings.get("store_id"))
+        # Where alerts were deleted, the event that first named an indicator may be gone from its links.
+        made = "i.created_at > e.at" if self.fold.deleted else "i.created_at <> e.at"
+        sql = (
+            "SELECT i.type || ':' || i.value, json_array(i.first_seen, i.last_seen, i.created_at), "
+            "json_array(coalesce(s.first, i.created_at), coalesce(s.last, i.created_at), e.at) FROM indicator i LEFT JOIN "
+            "(SELECT l.indicator_id AS id, min(a.occurred_at) AS first, max(a.last_seen_at) AS last, min(l.seq) AS seq "
+            "FROM alert_indicator l CROSS JOIN alert a ON a.id = l.alert_id GROUP BY 1) s USING (id) LEFT JOIN event e ON e.seq = s.seq "
+            f"WHERE i.first_seen <> coalesce(s.first, i.created_at) OR i.last_seen <> coalesce(s.last, i.created_at) OR {made}"
+        )
+        for name, found, expected in self.conn.execute(sql):
+            self.problems.append(Problem("row", f"indicator {name}: first_seen, last_seen, created_at", expected, found))
+        verdicts = self.fold.verdicts
+        for row in self._rows(
+            "SELECT id, type, value, malice, malice_source, malice_overridden_at, updated_at, is_enriched, enrichment_results FROM indicator "
+            "WHERE malice <> 'Pending' OR malice_source <> 'enrichment' OR malice_overridden_at IS NOT NULL OR updated_at <> created_at "
+            "OR is_enriched OR enrichment_results IS NOT NULL"
+        ):
+            expected = verdicts.pop(indicator_uuid(store_id, row["id"]), None)
+            where = f"indicator {row['type']}:{row['value']}"
+            if expected is None:
+                self.problems.append(Problem("row", where, "as it was created", row))
+            else:
+                self._compare(where, {**expected, "is_enriched": 0}, {name: row[name] for name in (*expected, "is_enriched", "enrichment_results")})
+        gone = [uuid for uuid, verdict in verdicts.items() if verdict["malice"] != "Pending" or verdict["malice_overridden_at"] is not None]
+        self.problems += [Problem("row", f"indicator {uuid}", verdicts[uuid], "no such verdict") for uuid in gone]
+
+    def _malice(self) -> None:
+        worst = (
+            "coalesce(a.malice_override, CASE (SELECT max(CASE i.malice WHEN 'Malicious' THEN 3 WHEN 'Suspicious' THEN 2 WHEN 'Benign' THEN 1 "
+            "ELSE 0 END) FROM alert_indicator l JOIN indicator i ON i.id = l.indicator_id WHERE l.alert_id = a.id) "
+            "WHEN 3 THEN 'Malicious' WHEN 2 THEN 'Suspicious' WHEN 1 THEN 'Benign' ELSE 'Pending' END)"
+        )
+        judged = self.conn.execute("SELECT 1 FROM indicator WHERE malice <> 'Pending' LIMIT 1").fetchone()
+        expected = worst if judged else "coalesce(a.malice_override, 'Pending')"
+        for uuid, should, found in self.conn.execute(f"SELECT a.uuid, {expected}, a.malice FROM alert a WHERE a.malice <> {expected}"):
+            self.problems.append(Problem("row", f"alert {uuid}: malice", should, found))
+
+    def _findings(self) -> None:
+        for row in self._rows("SELECT * FROM finding ORDER BY seq"):
+            known = self.fold.findings.pop(row["seq"], None)
+            if known is None:
+                self.problems.append(Problem("row", f"finding {row['uuid']}", "no such finding", "a row"))
+                continue
+            evidence = None if row["evidence"] is None else json.loads(row["evidence"])
+            content = {name: row[name] for name in ("agent_name", "summary", "confidence", "recommended_action")} | {"evidence": evidence}
+            self._committed(row["seq"], known.body, known.salt, content)
+            place = {"uuid": known.body["facts"]["finding"], "alert_id": known.alert, "posted_at": known.body["at"]}
+            self._compare(f"finding {row['uuid']}", place, {name: row[name] for name in place})
+        self.problems += [Problem("row", f"finding of event {seq}", "a row", "no such finding") for seq in self.fold.findings]
+
+    def _documents(self) -> None:
+        left = self.fold.documents
+        for row in self._rows("SELECT * FROM context_document"):
+            known = left.pop(row["uuid"], None)
+            if known is None:
+                self.problems.append(Problem("row", f"document {row['uuid']}", "no such document", "a row"))
+                continue
+            self._committed(row["seq"], known.body, known.salt, {name: row[name] for name in ("title", "description", "content")})
+            self._compare(f"document {row['uuid']}", self._document(known), {name: row[name] for name in self._document(known)})
+        self.problems += [Problem("row", f"document {uuid}", "a row", "no such document") for uuid in left]
+
+    def _document(self, known: Committed) -> dict[str, Any]:
+        facts, uuid = known.body["facts"], known.body["subject"]
+        rules = facts["targeting_rules"]
+        return {
+            "document_type": facts["document_type"],
+            "is_global": int(facts["is_global"]),
+            "tags": _dump(facts["tags"]),
+            "version": facts["version"],
+            "targeting_rules": None if rules is None else _dump(rules),
+            "updated_at": known.body["at"],
+            "created_at": self.fold.document_created[uuid],
+            "seq": known.body["seq"],
+        }
+
+    def _tables(self) -> None:
+        rules = {row["uuid"]: row for row in self._rows("SELECT * FROM detection_rule")}
+        self._each("detection rule", self.fold.rules, rules)
+        imports: dict[int, dict[str, Any]] = {}
+        for row in self._rows("SELECT * FROM import"):
+            row["sha256"] = None if row["sha256"] is None else row["sha256"].hex()
+            number = row.pop("id")
+            imports[number] = {name: value for name, value in row.items() if value is not None}
+        self._each("import", {n: {k: v for k, v in one.items() if v is not None} for n, one in self.fold.imports.items()}, imports)
+        self._same("setting", self.fold.settings, dict(self.conn.execute("SELECT name, value FROM setting")))
+
+    def _each(self, what: str, expected: Mapping[Any, Mapping[str, Any]], found: Mapping[Any, Mapping[str, Any]]) -> None:
+        for key in expected.keys() | found.keys():
+            self._compare(f"{what} {key}", expected.get(key, {}), found.get(key, {}))
+
+    def _rejected(self) -> None:
+        for row in self._rows("SELECT * FROM rejected_record ORDER BY seq"):
+            known = self.fold.rejected.pop(row["seq"], None)
+            if known is None:
+                self.problems.append(Problem("row", f"rejected record {row['seq']}", "no such record", "a row"))
+                continue
+            facts = known.body["facts"]
+            place = {"import_id": facts["import"], "reason": facts["why"]} | {name: facts[name] for name in ("record", "position", "size")}
+            self._compare(f"rejected record {row['seq']}", place, {name: row[name] for name in place})
+            self._committed(row["seq"], known.body, known.salt, {"record": row["sha256"].hex()})
+            raw = row["raw"]
+            if raw is not None and len(raw) == row["size"] and sha256(raw).digest() != row["sha256"]:
+                self.problems.append(Problem("content", f"rejected record {row['seq']}: raw", row["sha256"].hex(), sha256(raw).hexdigest()))
+        self.problems += [Problem("row", f"rejected record {seq}", "a row", "no such record") for seq in self.fold.rejected]
+
+    def _schema(self) -> None:
+        with closing(sqlite3.connect(":memory:")) as fresh:
+            fresh.executescript(schema.schema_sql())
+            self.problems += [Problem("schema", where, expected, found) for where, expected, found in schema.differences(self.conn, fresh)]
+
+
+def _wrong(seq: int, expected: bytes, found: bytes) -> Iterable[Problem]:
+    kind = "event" if found[:HASH] != expected[:HASH] else "tree"
+    return [Problem(kind, f"event {seq}", expected.hex(), found.hex())]
+
+
+_dump: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode

@@ -1,0 +1,199 @@
+"""The things around alerts: detection rules, context documents, findings, indicators. Low rates, so sqlite-utils writes them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from alertstore.domain.times import to_micros
+from alertstore.storage import rows, search
+from alertstore.storage.alerts import dump, refresh_malice, refresh_sightings, save
+from alertstore.storage.intake import find_indicators
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from sqlite_utils import Database
+
+    from alertstore.domain.alert import AlertSummary, ContextDocument, DetectionRule, Finding, Indicator, Occurrence
+    from alertstore.domain.changes import Change
+    from alertstore.domain.events import EventDraft
+    from alertstore.storage.transaction import Transaction
+
+_RULE_LISTS = ("mitre_tactics", "mitre_techniques", "mitre_subtechniques", "data_sources")
+
+
+def rule(conn: sqlite3.Connection, uuid: str) -> DetectionRule | None:
+    """A detection rule, or None."""
+    row = conn.execute(f"SELECT {rows.RULE} FROM detection_rule WHERE uuid = ?", (uuid,)).fetchone()
+    return None if row is None else rows.rule(row)
+
+
+def rules(conn: sqlite3.Connection) -> list[DetectionRule]:
+    """All detection rules, by source and name."""
+    return [rows.rule(row) for row in conn.execute(f"SELECT {rows.RULE} FROM detection_rule ORDER BY source_name, name, id")]
+
+
+def has_rule(conn: sqlite3.Connection, source_name: str | None, source_rule_id: str | None) -> bool:
+    """Whether a rule of that source and id is here."""
+    sql = "SELECT 1 FROM detection_rule WHERE source_rule_id = ? AND source_name IS ?"
+    return conn.execute(sql, (source_rule_id, source_name)).fetchone() is not None
+
+
+def _rule_columns(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dump(value) if name in _RULE_LISTS else value for name, value in facts.items()}
+
+
+def add_rule(db: Database, transaction: Transaction, draft: EventDraft) -> int:
+    """Append the event of a new rule (its facts are the rule) and write its row; give back its number."""
+    transaction.append(draft)
+    row = _rule_columns(draft.facts or {}) | {"uuid": draft.subject, "created_at": draft.at, "updated_at": draft.at}
+    return int(db.table("detection_rule").insert(row, pk="id").last_pk)
+
+
+def update_rule(db: Database, transaction: Transaction, draft: EventDraft) -> None:
+    """Append the event of an edited rule (its changes are the edit) and bring its row up to date."""
+    transaction.append(draft)
+    row = _rule_columns({name: new for name, (_, new) in (draft.changes or {}).items()}) | {"updated_at": draft.at}
+    db.table("detection_rule").update(_number(db, "detection_rule", draft.subject), row)
+
+
+def _number(db: Database, table: str, uuid: str) -> int:
+    number: int = db.execute(f"SELECT id FROM {table} WHERE uuid = ?", [uuid]).fetchone()[0]
+    return number
+
+
+def document(conn: sqlite3.Connection, uuid: str) -> ContextDocument | None:
+    """A context document, or None."""
+    row = conn.execute(f"SELECT {rows.DOCUMENT} FROM context_document WHERE uuid = ?", (uuid,)).fetchone()
+    return None if row is None else rows.document(row)
+
+
+def documents(conn: sqlite3.Connection) -> list[ContextDocument]:
+    """All context documents: global ones first, then by type and title."""
+    sql = f"SELECT {rows.DOCUMENT} FROM context_document ORDER BY is_global DESC, document_type, title, id"
+    return [rows.document(row) for row in conn.execute(sql)]
+
+
+def document_columns(found: ContextDocument) -> dict[str, Any]:
+    """A document as its row has it, but for its number and event."""
+    return {
+        "uuid": found.uuid,
+        "title": found.title,
+        "document_type": found.document_type.value,
+        "is_global": int(found.is_global),
+        "description": found.description,
+        "tags": dump(found.tags),
+        "version": found.version,
+        "content": found.content,
+        "targeting_rules": None if found.targeting_rules is None else dump(found.targeting_rules),
+    }
+
+
+def save_document(db: Database, transaction: Transaction, found: ContextDocument, draft: EventDraft) -> None:
+    """Append the event of a new or edited document and write its row."""
+    seq = transaction.append(draft)
+    row = document_columns(found) | {"updated_at": draft.at, "seq": seq}
+    table = db.table("context_document")
+    known = db.execute("SELECT id FROM context_document WHERE uuid = ?", [found.uuid]).fetchone()
+    if known is None:
+        table.insert(row | {"created_at": draft.at}, pk="id")
+    else:
+        table.update(known[0], row)
+
+
+def delete_document(db: Database, transaction: Transaction, draft: EventDraft) -> None:
+    """Append the tombstone of a document and take its row away."""
+    transaction.append(draft)
+    db.table("context_document").delete(_number(db, "context_document", draft.subject))
+
+
+def add_finding(db: Database, transaction: Transaction, alert: int, finding: Finding) -> None:
+    """Write a finding's row; its event is the last one appended."""
+    db.table("finding").insert(
+        {
+            "seq": transaction.seq,
+            "uuid": finding.id,
+            "alert_id": alert,
+            "agent_name": finding.agent_name,
+            "summary": finding.summary,
+            "confidence": finding.confidence,
+            "recommended_action": finding.recommended_action,
+            "evidence": None if finding.evidence is None else dump(finding.evidence),
+            "posted_at": to_micros(finding.posted_at),
+        },
+        pk="seq",
+    )
+
+
+def linked(conn: sqlite3.Connection, alert: int) -> set[str]:
+    """The indicators of an alert, as `type:value`."""
+    sql = "SELECT i.type || ':' || i.value FROM alert_indicator l JOIN indicator i ON i.id = l.indicator_id WHERE l.alert_id = ?"
+    return {pair for (pair,) in conn.execute(sql, (alert,))}
+
+
+def link(transaction: Transaction, alert: int, change: Change, pairs: Sequence[str]) -> None:
+    """Save the decision to link further indicators (`type:value`) to an alert, and the links."""
+    conn, known = transaction.conn, dict[object, int]()
+    search.forget(conn, [alert])
+    save(transaction, [(alert, change)])
+    span = conn.execute("SELECT occurred_at, last_seen_at FROM alert WHERE id = ?", (alert,)).fetchone()
+    find_indicators(conn, known, dict.fromkeys(pairs, span), change.state.updated_at)
+    conn.executemany(
+        "INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)", [(alert, known[pair], transaction.seq) for pair in pairs]
+    )
+    search.learn(conn, [alert])
+    refresh_sightings(conn, list(known.values()))
+    refresh_malice(conn, [alert])
+
+
+def indicator(conn: sqlite3.Connection, number: int, store_id: str) -> Indicator | None:
+    """An indicator by its number, or None."""
+    row = conn.execute(f"SELECT {rows.INDICATOR} FROM indicator i WHERE i.id = ?", (number,)).fetchone()
+    return None if row is None else rows.indicator(row, store_id)
+
+
+def indicator_number(conn: sqlite3.Connection, kind: str, value: str) -> int | None:
+    """The number of an indicator by what it is, or None."""
+    row = conn.execute("SELECT id FROM indicator WHERE type = ? AND value = ?", (kind, value)).fetchone()
+    return None if row is None else row[0]
+
+
+def save_indicator_malice(transaction: Transaction, number: int, draft: EventDraft) -> None:
+    """Append the event of a verdict on an indicator, write it, and let the indicator's alerts follow."""
+    transaction.append(draft)
+    sets = draft.sets or {}
+    transaction.conn.execute(
+        "UPDATE indicator SET malice = ?, malice_source = ?, malice_overridden_at = ?, updated_at = ? WHERE id = ?",
+        ((draft.changes or {})["malice"][1], sets["malice_source"], sets["malice_overridden_at"], draft.at, number),
+    )
+    linked_alerts = transaction.conn.execute("SELECT alert_id FROM alert_indicator WHERE indicator_id = ?", (number,))
+    refresh_malice(transaction.conn, [alert for (alert,) in linked_alerts])
+
+
+def occurrences(conn: sqlite3.Connection, alert: int) -> list[Occurrence]:
+    """Every record that reported an alert, in the order they came."""
+    return [rows.occurrence(row) for row in conn.execute(f"SELECT {rows.OCCURRENCE} FROM occurrence WHERE alert_id = ? ORDER BY seq", (alert,))]
+
+
+def reported(conn: sqlite3.Connection, source_name: str, sha256: bytes) -> str | None:
+    """The uuid of the alert that a record was kept for, also of a deleted one, or None."""
+    sql = (
+        "SELECT coalesce(a.uuid, d.uuid) FROM occurrence o LEFT JOIN alert a ON a.id = o.alert_id "
+        "LEFT JOIN deleted_alert d ON d.id = o.alert_id WHERE o.sha256 = ? AND o.source_name = ?"
+    )
+    row = conn.execute(sql, (sha256, source_name)).fetchone()
+    return None if row is None else row[0]
+
+
+def related(conn: sqlite3.Connection, alert: int, limit: int) -> list[tuple[AlertSummary, tuple[str, ...]]]:
+    """Other alerts that share indicators with an alert: (alert, the shared `type:value`), most shared first, then newest."""
+    listed = ", ".join(f"a.{name}" for name in rows.SUMMARY.split(", "))
+    sql = (
+        f"SELECT {listed}, json_group_array(i.type || ':' || i.value), count(*) AS shared FROM alert_indicator mine "
+        "JOIN alert_indicator theirs ON theirs.indicator_id = mine.indicator_id AND theirs.alert_id <> mine.alert_id "
+        "JOIN alert a ON a.id = theirs.alert_id JOIN indicator i ON i.id = mine.indicator_id "
+        "WHERE mine.alert_id = ? GROUP BY a.id ORDER BY shared DESC, a.occurred_at DESC, a.id LIMIT ?"
+    )
+    return [(rows.summary(row), tuple(sorted(json.loads(row[-2])))) for row in conn.execute(sql, (alert, limit))]

@@ -1,0 +1,73 @@
+"""What came in: imports, and the records that could not be read."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from alertstore.storage.intake import COUNTS
+from alertstore.storage.rows import maybe, moment
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping
+
+
+@frozen
+class Import:
+    """One file that was read. `finished_at` and the counts are None where it was not read to its end."""
+
+    id: int
+    name: str
+    source_name: str
+    started_at: datetime
+    finished_at: datetime | None
+    sha256: str | None
+    size: int | None
+    fault: str | None
+    new: int | None
+    duplicates: int | None
+    seen: int | None
+    skipped: int | None
+    suppressed: int | None
+    rejected: int | None
+    notes: Mapping[str, int]
+
+
+@frozen
+class RejectedRecord:
+    """A record that could not be read: why, where it stood (its number, its byte offset), its bytes to a limit of 64 KiB
+    where it was over-long, its full size and its SHA-256 (hex)."""
+
+    import_id: int
+    record: int
+    position: int
+    reason: str
+    size: int
+    sha256: str
+    raw: bytes | None = field(repr=False)
+
+
+def imports(conn: sqlite3.Connection) -> list[Import]:
+    """All imports, oldest first."""
+    sql = f"SELECT id, name, source_name, started_at, finished_at, sha256, size, fault, {', '.join(COUNTS)}, notes FROM import ORDER BY id"
+
+    def value(row: tuple[Any, ...]) -> Import:
+        number, name, source, started, finished, sha256, size, fault, *counts, notes = row
+        digest = None if sha256 is None else sha256.hex()
+        return Import(number, name, source, moment(started), maybe(finished), digest, size, fault, *counts, json.loads(notes or "{}"))
+
+    return [value(row) for row in conn.execute(sql)]
+
+
+def rejected(conn: sqlite3.Connection, import_id: int | None, limit: int | None = None) -> Iterator[RejectedRecord]:
+    """The records of one import, or of all, that could not be read, in the order they came."""
+    sql = (
+        "SELECT import_id, record, position, reason, size, sha256, raw FROM rejected_record "
+        "WHERE import_id = ?1 OR ?1 IS NULL ORDER BY seq LIMIT ?2"
+    )
+    for row in conn.execute(sql, (import_id, -1 if limit is None else limit)):
+        yield RejectedRecord(*row[:5], row[5].hex(), row[6])

@@ -1,0 +1,278 @@
+"""Records by the thousand: what an import must know before it decides, and how its decisions are kept.
+
+The hot loops of the package: plain SQL with constant text, numbers handed out in Python, one executemany a table.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from alertstore.domain.dedup import Candidate
+from alertstore.domain.events import EventDraft, EventKind
+from alertstore.storage.alerts import dump, refresh_malice
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from alertstore.domain.intake import Arrival
+    from alertstore.storage.repository import Repository
+    from alertstore.storage.transaction import Transaction
+
+MOST_CACHED = 100_000
+"""Indicators remembered between batches, so that memory stays flat however long the import."""
+
+
+@define
+class Kept:
+    """A record that was decided on, with its bytes: `number` is its place in the import, `rule` its rule's number."""
+
+    arrival: Arrival
+    sha256: bytes
+    raw: bytes
+    number: int | None
+    rule: int | None
+    alert: int = 0
+
+
+@define
+class Refused:
+    """A record that could not be read: where it stood, why, how long it was, its SHA-256, and its bytes (to a limit)."""
+
+    number: int
+    position: int
+    reason: str
+    size: int
+    sha256: bytes
+    raw: bytes
+
+
+@define
+class Batch:
+    """What one transaction of an import keeps."""
+
+    source_name: str
+    import_id: int | None
+    kept: list[Kept] = field(factory=list)
+    refused: list[Refused] = field(factory=list)
+
+
+def seen(conn: sqlite3.Connection, source_name: str, digests: Sequence[bytes]) -> set[bytes]:
+    """Which of the records, by SHA-256, this source has reported already."""
+    marks = ",".join("?" * len(digests))
+    sql = f"SELECT sha256 FROM occurrence WHERE source_name = ? AND sha256 IN ({marks})"
+    return {digest for (digest,) in conn.execute(sql, (source_name, *digests))}
+
+
+def data_version(conn: sqlite3.Connection) -> int:
+    """A number that changes when another connection has written to the file."""
+    version: int = conn.execute("PRAGMA data_version").fetchone()[0]
+    return version
+
+
+def candidates(conn: sqlite3.Connection, fingerprints: Collection[str]) -> dict[str, list[Candidate]]:
+    """The alerts that have one of the fingerprints."""
+    found: dict[str, list[Candidate]] = {}
+    sql = (
+        "SELECT a.fingerprint, a.id, a.uuid, a.occurred_at, a.ingested_at, a.status <> 'Closed' "
+        "FROM json_each(?) j CROSS JOIN alert a ON a.fingerprint = j.value"
+    )
+    for fingerprint, *rest in conn.execute(sql, (json.dumps(list(fingerprints)),)):
+        found.setdefault(fingerprint, []).append(Candidate._make(rest))
+    return found
+
+
+def rules_of(conn: sqlite3.Connection, source_name: str, rule_ids: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Those of a source's rules that are here: the tool's id -> (number, uuid)."""
+    sql = "SELECT source_rule_id, id, uuid FROM detection_rule WHERE source_name = ? AND source_rule_id IN (SELECT value FROM json_each(?))"
+    return {rule_id: (number, uuid) for rule_id, number, uuid in conn.execute(sql, (source_name, json.dumps(list(rule_ids))))}
+
+
+def start_import(transaction: Transaction, *, name: str, source_name: str, actor: str, reason: str | None, header: Any) -> int:
+    """Open an import; give back its number."""
+    conn = transaction.conn
+    (number,) = conn.execute("SELECT coalesce(max(id), 0) + 1 FROM import").fetchone()
+    facts: dict[str, Any] = {"name": name, "source_name": source_name}
+    if header is not None:
+        facts |= {"columns": list(header.columns), "delimiter": header.delimiter}
+    transaction.append(EventDraft(EventKind.IMPORT_STARTED, str(number), transaction.now, actor, facts=facts, reason=reason))
+    columns = None if header is None else dump(list(header.columns))
+    delimiter = None if header is None else header.delimiter
+    conn.execute(
+        "INSERT INTO import (id, name, source_name, columns, delimiter, started_at) VALUES (?,?,?,?,?,?)",
+        (number, name, source_name, columns, delimiter, transaction.now),
+    )
+    return int(number)
+
+
+COUNTS = ("new", "duplicates", "seen", "skipped", "suppressed", "rejected")
+
+
+def finish_import(transaction: Transaction, number: int, *, actor: str, outcome: Mapping[str, Any]) -> None:
+    """Close an import: `outcome` holds its size and SHA-256 (hex), the six counts, its notes, and a fault if one ended it."""
+    facts = {name: value for name, value in outcome.items() if value is not None}
+    transaction.append(EventDraft(EventKind.IMPORT_FINISHED, str(number), transaction.now, actor, facts=facts))
+    sha256 = outcome["sha256"]
+    transaction.conn.execute(
+        "UPDATE import SET finished_at = ?, sha256 = ?, size = ?, fault = ?, notes = ?, new = ?, duplicates = ?, seen = ?, "
+        "skipped = ?, suppressed = ?, rejected = ? WHERE id = ?",
+        (
+            transaction.now,
+            None if sha256 is None else bytes.fromhex(sha256),
+            outcome["size"],
+            outcome["fault"],
+            dump(outcome["notes"]),
+            *(outcome[name] for name in COUNTS),
+            number,
+        ),
+    )
+
+
+def save(repository: Repository, transaction: Transaction, batch: Batch) -> None:
+    """Append the events of a batch and write its rows."""
+    conn = transaction.conn
+    (last,) = conn.execute("SELECT max(coalesce((SELECT max(id) FROM alert), 0), coalesce((SELECT max(id) FROM deleted_alert), 0))").fetchone()
+    first = last + 1
+    occurrences, fresh, numbers = [], [], {}
+    append, import_id, source_name = transaction.append, batch.import_id, batch.source_name
+    for kept in batch.kept:
+        arrival = kept.arrival
+        if arrival.joined is None:
+            last += 1
+            kept.alert = numbers[arrival.draft.subject] = last
+            seq = append(arrival.draft, last)
+            fresh.append((seq, kept))
+        else:
+            kept.alert = arrival.joined.alert or numbers[arrival.joined.uuid]
+            seq = append(arrival.draft, kept.alert)
+        occurrences.append((seq, kept.alert, import_id, kept.number, source_name, arrival.occurred_at, kept.sha256, kept.raw))
+    _save_alerts(conn, source_name, transaction.now, [kept for _, kept in fresh])
+    conn.executemany(
+        "INSERT INTO occurrence (seq, alert_id, import_id, record, source_name, occurred_at, sha256, raw) VALUES (?,?,?,?,?,?,?,?)", occurrences
+    )
+    _save_links(conn, repository.caches.setdefault("indicators", {}), transaction.now, fresh)
+    _save_repeats(conn, [kept for kept in batch.kept if kept.arrival.joined is not None])
+    if fresh:
+        _judge(conn, first, last)
+
+
+def save_refused(transaction: Transaction, import_id: int, refused: Iterable[Refused], *, actor: str, reason: str | None) -> None:
+    """Keep the records of an import that could not be read."""
+    stored = []
+    for one in refused:
+        draft = EventDraft(EventKind.RECORD_REJECTED, str(import_id), transaction.now, actor, reason=reason)
+        draft.facts = {"import": import_id, "record": one.number, "position": one.position, "size": one.size, "why": one.reason}
+        draft.content = {"record": one.sha256.hex()}
+        seq = transaction.append(draft)
+        stored.append((seq, import_id, one.number, one.position, one.reason, one.size, one.sha256, one.raw))
+    transaction.conn.executemany(
+        "INSERT INTO rejected_record (seq, import_id, record, position, reason, size, sha256, raw) VALUES (?,?,?,?,?,?,?,?)", stored
+    )
+
+
+def _save_alerts(conn: sqlite3.Connection, source_name: str, now: int, fresh: Sequence[Kept]) -> None:
+    alerts, texts = [], []
+    for kept in fresh:
+        arrival = kept.arrival
+        prepared = arrival.prepared
+        tags = prepared.tags
+        alerts.append(
+            (
+                kept.alert,
+                arrival.draft.subject,
+                prepared.title,
+                prepared.description,
+                prepared.new.severity.value,
+                source_name,
+                kept.rule,
+                prepared.fingerprint,
+                dump(tags) if tags else "[]",
+                arrival.occurred_at,
+                arrival.assumed,
+                arrival.occurred_at,
+                now,
+                now,
+                now,
+                arrival.predecessor,
+            )
+        )
+        values = " ".join([pair[pair.index(":") + 1 :] for pair in prepared.pairs])
+        texts.append((kept.alert, prepared.title, prepared.description, " ".join(tags), values))
+    conn.executemany(
+        "INSERT INTO alert (id, uuid, title, description, severity, status, enrichment_status, source_name, detection_rule_id, fingerprint, "
+        "tags, malice, duplicate_count, occurred_at, occurred_at_assumed, last_seen_at, created_at, ingested_at, updated_at, predecessor) "
+        "VALUES (?,?,?,?,?,'Open','Pending',?,?,?,?,'Pending',0,?,?,?,?,?,?,?)",
+        alerts,
+    )
+    conn.executemany("INSERT INTO search (rowid, title, description, tags, indicators) VALUES (?,?,?,?,?)", texts)
+
+
+def _save_links(conn: sqlite3.Connection, known: dict[object, int], now: int, fresh: Sequence[tuple[int, Kept]]) -> None:
+    spans: dict[str, list[int]] = {}
+    for _, kept in fresh:
+        at = kept.arrival.occurred_at
+        for pair in kept.arrival.prepared.pairs:
+            span = spans.get(pair)
+            if span is None:
+                spans[pair] = [at, at]
+            elif at < span[0]:
+                span[0] = at
+            elif at > span[1]:
+                span[1] = at
+    added = find_indicators(conn, known, spans, now)
+    conn.executemany(
+        "UPDATE indicator SET first_seen = min(first_seen, ?1), last_seen = max(last_seen, ?2) WHERE id = ?3 AND (first_seen > ?1 OR last_seen < ?2)",
+        [(*span, known[pair]) for pair, span in spans.items() if pair not in added],
+    )
+    conn.executemany(
+        "INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)",
+        [(kept.alert, number, seq) for seq, kept in fresh for number in sorted([known[pair] for pair in kept.arrival.prepared.pairs])],
+    )
+
+
+def find_indicators(conn: sqlite3.Connection, known: dict[object, int], spans: Mapping[str, Sequence[int]], now: int) -> set[str]:
+    """Learn the numbers of indicators (`type:value`) into `known`; add those that are not here, in the order given.
+
+    `spans` holds (first seen, last seen) of each. Gives back the added ones.
+    """
+    if len(known) > MOST_CACHED:
+        known.clear()
+    missing = [pair for pair in spans if pair not in known]
+    sql = "SELECT i.id, j.value FROM json_each(?) j CROSS JOIN indicator i ON i.type = substr(j.value, 1, instr(j.value, ':') - 1) AND i.value = substr(j.value, instr(j.value, ':') + 1)"
+    known.update((pair, number) for number, pair in conn.execute(sql, (json.dumps(missing),)))
+    added = [pair for pair in missing if pair not in known]
+    (last,) = conn.execute("SELECT coalesce(max(id), 0) FROM indicator").fetchone()
+    known.update((pair, number) for number, pair in enumerate(added, last + 1))
+    conn.executemany(
+        "INSERT INTO indicator (id, type, value, first_seen, last_seen, created_at, updated_at) VALUES (?,?,?,?,?,?,?)",
+        [(known[pair], *pair.split(":", 1), *spans[pair], now, now) for pair in added],
+    )
+    return set(added)
+
+
+def _save_repeats(conn: sqlite3.Connection, repeats: Sequence[Kept]) -> None:
+    """Count duplicates; where one is later than all before it, its indicators were last seen then."""
+    conn.executemany(
+        "UPDATE alert SET duplicate_count = duplicate_count + 1, last_seen_at = max(last_seen_at, ?) WHERE id = ?",
+        [(kept.arrival.occurred_at, kept.alert) for kept in repeats],
+    )
+    conn.executemany(
+        "UPDATE indicator SET last_seen = ?1 WHERE last_seen < ?1 AND id IN (SELECT indicator_id FROM alert_indicator WHERE alert_id = ?2)",
+        [(kept.arrival.occurred_at, kept.alert) for kept in repeats],
+    )
+
+
+def _judge(conn: sqlite3.Connection, first: int, last: int) -> None:
+    """New alerts whose indicators have a verdict already take it over."""
+    if conn.execute("SELECT 1 FROM indicator WHERE malice <> 'Pending' LIMIT 1").fetchone() is None:
+        return
+    sql = (
+        "SELECT DISTINCT l.alert_id FROM alert_indicator l JOIN indicator i ON i.id = l.indicator_id "
+        "WHERE l.alert_id BETWEEN ? AND ? AND i.malice <> 'Pending'"
+    )
+    judged = [number for (number,) in conn.execute(sql, (first, last))]
+    if judged:
+        refresh_malice(conn, judged)

@@ -1,0 +1,44 @@
+"""Bringing an older store file up to date: a backup first, then every step in one transaction, with an event that says so."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alertstore.domain.events import EventDraft, EventKind
+from alertstore.errors import NotAStoreError
+from alertstore.storage import schema
+from alertstore.storage.backup import backup
+from alertstore.storage.faults import translated
+from alertstore.storage.repository import Repository, check_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from uuid import UUID
+
+
+def migrate(path: str, clock: Callable[[], datetime], ids: Callable[[], UUID]) -> Path | None:
+    """Migrate the file at `path`; the backup's path, or None where nothing was to do."""
+    check_regular(path)
+    with translated(path), closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        (application,) = conn.execute("PRAGMA application_id").fetchone()
+        (version,) = conn.execute("PRAGMA user_version").fetchone()
+        if application != schema.APPLICATION_ID:
+            raise NotAStoreError(f"{path} is not an alertstore file", advice="name an alertstore file")
+        if version == schema.VERSION:
+            return None
+        if version > schema.VERSION:
+            schema.check(conn, path)
+        copy = Path(f"{path}.v{version}.backup")
+        backup(conn, str(copy))
+        repository = Repository(conn, path, read_only=False)
+        with repository.writing(clock, ids) as transaction:
+            schema.migrate(repository.db, version)
+            draft = EventDraft(EventKind.SETTING_CHANGED, "schema_version", transaction.now, "alertstore")
+            draft.changes = {"schema_version": [str(version), str(schema.VERSION)]}
+            transaction.append(draft)
+            repository.db.table("setting").insert({"name": "schema_version", "value": str(schema.VERSION)}, replace=True)
+    return copy

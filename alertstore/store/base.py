@@ -1,0 +1,97 @@
+"""What every part of the store shares: its file, its clock and ids, its rules, and who is acting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from alertstore.domain.changes import Act
+from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem, StorageError
+from alertstore.storage import alerts
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from uuid import UUID
+
+    from alertstore.domain.changes import AlertState
+    from alertstore.domain.dedup import DedupPolicy
+    from alertstore.domain.lifecycle import LifecyclePolicy
+    from alertstore.storage.repository import Repository
+    from alertstore.storage.transaction import Transaction
+
+
+class StoreBase:
+    """The parts of an open store, for the classes that `AlertStore` is made of."""
+
+    def __init__(  # noqa: PLR0913 - everything a store is opened with
+        self,
+        repository: Repository,
+        *,
+        actor: str,
+        clock: Callable[[], datetime],
+        ids: Callable[[], UUID],
+        policy: LifecyclePolicy,
+        dedup: DedupPolicy,
+        plugins: bool,
+    ) -> None:
+        """Use `AlertStore.open`."""
+        self._open: Repository | None = repository
+        self._actor = actor
+        self._clock = clock
+        self._ids = ids
+        self._policy = policy
+        self._dedup = dedup
+        self._plugins = plugins
+        self._store_id = repository.setting("store_id")
+
+    @property
+    def _repository(self) -> Repository:
+        if self._open is None:
+            raise StorageError("this store is closed", advice="open it again")
+        return self._open
+
+    @property
+    def id(self) -> str:
+        """The store's own id: with an event's number it names the event everywhere."""
+        return self._store_id
+
+    @property
+    def path(self) -> str:
+        """The store's file."""
+        return self._repository.path
+
+    def _read(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self._repository.reading()
+
+    def _write(self) -> AbstractContextManager[Transaction]:
+        return self._repository.writing(self._clock, self._ids)
+
+    def _by(self, actor: str | None, reason: str | None) -> tuple[str, str | None]:
+        """Who acts and why, checked: they stand in the history for good."""
+        problems = [
+            FieldProblem(name, "must be text that can be stored: not blank, no NUL, no lone surrogate", value)
+            for name, value in (("actor", self._actor if actor is None else actor), ("reason", reason))
+            if value is not None and not is_storable(value)
+        ]
+        if problems:
+            raise AlertValidationError(problems)
+        return self._actor if actor is None else actor, reason
+
+    def _state(self, conn: sqlite3.Connection, uuid: str) -> tuple[int, AlertState]:
+        found = alerts.load_state(conn, str(uuid))
+        return found if found is not None else self._no_alert(uuid)
+
+    def _no_alert(self, uuid: object) -> NoReturn:
+        raise AlertNotFoundError(f"no alert {uuid} in this store", advice="alerts() lists those there are")
+
+
+def act(transaction: Transaction, by: tuple[str, str | None]) -> Act:
+    """The act of somebody, now."""
+    return Act(transaction.now, *by)
+
+
+def is_storable(value: Any) -> bool:
+    """Whether a value is text that a database and a canonical event can hold."""
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)

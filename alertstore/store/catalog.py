@@ -1,0 +1,145 @@
+"""Detection rules and context documents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from attrs import asdict, evolve
+
+from alertstore.domain.alert import ContextDocument
+from alertstore.domain.changes import effective_time
+from alertstore.domain.drafts import NewRule
+from alertstore.domain.events import EventDraft, EventKind
+from alertstore.domain.intake import rule_facts
+from alertstore.domain.times import from_micros, to_micros
+from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem
+from alertstore.storage import catalog
+from alertstore.store.reads import Reads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from alertstore.domain.alert import DetectionRule
+
+_CONTENT = ("title", "description", "content")
+
+
+class Catalog(Reads):
+    """What stands around alerts."""
+
+    def rules(self) -> list[DetectionRule]:
+        """All detection rules, by source and name."""
+        with self._read() as conn:
+            return catalog.rules(conn)
+
+    def rule(self, uuid: str | UUID) -> DetectionRule:
+        """A detection rule by its uuid. Raises `AlertNotFoundError`."""
+        with self._read() as conn:
+            found = catalog.rule(conn, str(uuid))
+        if found is None:
+            raise AlertNotFoundError(f"no detection rule {uuid} in this store", advice="rules() lists those there are")
+        return found
+
+    def add_rule(self, name: str, *, reason: str | None = None, actor: str | None = None, **fields: Any) -> DetectionRule:
+        """Add a detection rule: name, source_rule_id, source_name, severity, is_active, mitre_tactics, mitre_techniques,
+        mitre_subtechniques, data_sources, run_frequency, documentation.
+
+        Raises `AlertValidationError`, also where the source has a rule of that id already.
+        """
+        from alertstore.wire.requests import read_rule  # noqa: PLC0415 - pydantic is loaded at the boundary only
+
+        rule: NewRule = read_rule({"name": name, **fields})
+        by = self._by(actor, reason)
+        with self._write() as transaction:
+            if catalog.has_rule(transaction.conn, rule.source_name, rule.source_rule_id):
+                raise AlertValidationError([FieldProblem("source_rule_id", f"{rule.source_name} has a rule of that id", rule.source_rule_id)])
+            draft = EventDraft(EventKind.DETECTION_RULE_CREATED, transaction.new_uuid(), transaction.now, by[0], reason=by[1])
+            draft.facts = rule_facts(rule, source_name=rule.source_name, created_by=by[0])
+            catalog.add_rule(self._repository.db, transaction, draft)
+            return self.rule(draft.subject)
+
+    def patch_rule(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None, **fields: Any) -> DetectionRule:
+        """Edit a rule: name, severity, is_active, mitre_tactics, mitre_techniques, mitre_subtechniques, data_sources,
+        documentation; absent and None mean "leave it". Raises `AlertValidationError`, `AlertNotFoundError`."""
+        from alertstore.wire.requests import read_rule_patch  # noqa: PLC0415 - as in add_rule
+
+        wanted, by = read_rule_patch(fields), self._by(actor, reason)
+        with self._write() as transaction:
+            before = self.rule(uuid)
+            changes = {
+                name: [_plain(getattr(before, name)), _plain(value)] for name, value in wanted.items() if getattr(before, name) != value
+            }
+            if changes:
+                draft = self._edit(EventKind.DETECTION_RULE_UPDATED, before, transaction.now, by)
+                draft.changes = changes
+                catalog.update_rule(self._repository.db, transaction, draft)
+            return self.rule(uuid)
+
+    def documents(self) -> list[ContextDocument]:
+        """All context documents: global ones first, then by type and title."""
+        with self._read() as conn:
+            return catalog.documents(conn)
+
+    def document(self, uuid: str | UUID) -> ContextDocument:
+        """A context document by its uuid. Raises `AlertNotFoundError`."""
+        with self._read() as conn:
+            found = catalog.document(conn, str(uuid))
+        if found is None:
+            raise AlertNotFoundError(f"no context document {uuid} in this store", advice="documents() lists those there are")
+        return found
+
+    def add_document(
+        self, title: str, content: str, *, document_type: str, reason: str | None = None, actor: str | None = None, **fields: Any
+    ) -> ContextDocument:
+        """Add a context document; further fields: is_global, description, tags, targeting_rules (see `domain.targeting`).
+
+        Raises `AlertValidationError`.
+        """
+        from alertstore.wire.requests import read_document  # noqa: PLC0415 - as in add_rule
+
+        given = read_document({"title": title, "content": content, "document_type": document_type, **fields})
+        by = self._by(actor, reason)
+        with self._write() as transaction:
+            now = from_micros(transaction.now)
+            made = ContextDocument(uuid=transaction.new_uuid(), version=1, created_at=now, updated_at=now, **given)
+            draft = EventDraft(EventKind.CONTEXT_DOCUMENT_CREATED, made.uuid, transaction.now, by[0], reason=by[1])
+            self._save_document(transaction, made, draft)
+            return self.document(made.uuid)
+
+    def patch_document(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None, **fields: Any) -> ContextDocument:
+        """Edit a document: title, document_type, is_global, description, content, tags, targeting_rules; absent and None mean
+        "leave it". A new content makes a new version. Raises `AlertValidationError`, `AlertNotFoundError`."""
+        from alertstore.wire.requests import read_document_patch  # noqa: PLC0415 - as in add_rule
+
+        wanted, by = read_document_patch(fields), self._by(actor, reason)
+        with self._write() as transaction:
+            before = self.document(uuid)
+            after = evolve(before, **wanted)
+            if after != before:
+                after = evolve(after, version=before.version + (after.content != before.content))
+                self._save_document(transaction, after, self._edit(EventKind.CONTEXT_DOCUMENT_UPDATED, before, transaction.now, by))
+            return self.document(uuid)
+
+    def delete_document(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Take a document out of the store; its history stays. Raises `AlertNotFoundError`."""
+        by = self._by(actor, reason)
+        with self._write() as transaction:
+            draft = self._edit(EventKind.CONTEXT_DOCUMENT_DELETED, self.document(uuid), transaction.now, by)
+            catalog.delete_document(self._repository.db, transaction, draft)
+
+    def _edit(
+        self, kind: EventKind, before: DetectionRule | ContextDocument, now: int, by: tuple[str, str | None]
+    ) -> EventDraft:
+        at = effective_time(now, to_micros(before.updated_at))
+        return EventDraft(kind, before.uuid, at, by[0], reason=by[1], clock=None if at == now else now)
+
+    def _save_document(self, transaction: Any, found: ContextDocument, draft: EventDraft) -> None:
+        values: Mapping[str, Any] = asdict(found, recurse=False)
+        draft.facts = {name: _plain(values[name]) for name in ("document_type", "is_global", "tags", "targeting_rules", "version")}
+        draft.content = {name: values[name] for name in _CONTENT}
+        catalog.save_document(self._repository.db, transaction, found, draft)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,246 @@
+"""Editing: patches, closing, findings, indicators, verdicts, deletion. Each call is one transaction, or nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+from attrs import frozen
+
+from alertstore.domain.alert import Finding
+from alertstore.domain.changes import (
+    ANALYST,
+    Change,
+    decide_close,
+    decide_delete,
+    decide_finding,
+    decide_indicators,
+    decide_patch,
+    effective_time,
+)
+from alertstore.domain.events import EventDraft, EventKind
+from alertstore.domain.indicators import normalise_all
+from alertstore.domain.query import read_filter
+from alertstore.domain.times import from_micros, to_micros
+from alertstore.domain.vocabulary import Malice
+from alertstore.errors import AlertStoreError, AlertValidationError, ConflictError, FieldProblem
+from alertstore.storage import alerts, catalog, lists
+from alertstore.store.base import act
+from alertstore.store.reads import Reads
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from alertstore.domain.alert import Alert, Indicator
+    from alertstore.domain.changes import AlertState
+    from alertstore.domain.vocabulary import CloseClassification
+
+
+@frozen
+class BulkResult:
+    """What an edit of many alerts did (or, dry, would do): how many changed, how many were so already, which were refused."""
+
+    changed: int
+    unchanged: int
+    refused: tuple[tuple[str, AlertStoreError], ...]
+    dry_run: bool
+
+
+class Edits(Reads):
+    """The edits of a store. Every one takes `reason` and `actor`, which stay with its event."""
+
+    def patch(
+        self,
+        uuid: str | UUID,
+        patch: Mapping[str, Any] | None = None,
+        /,
+        *,
+        reason: str | None = None,
+        actor: str | None = None,
+        expected_updated_at: datetime | None = None,
+        **fields: Any,
+    ) -> Alert:
+        """Edit an alert as `PATCH /v1/alerts/{uuid}` does: status, severity, close_classification, tags, malice_override,
+        reset_malice_override; absent and None mean "leave it". Fields come as keywords or as one mapping.
+
+        Raises `AlertValidationError` listing every problem (its subclass where there is only that one),
+        `AlertNotFoundError`, and `ConflictError` where `expected_updated_at` is given and the alert was edited since.
+        """
+        from alertstore.wire.requests import read_patch  # noqa: PLC0415 - pydantic is loaded at the boundary only
+
+        wanted, shape = read_patch({**(patch or {}), **fields})
+        by = self._by(actor, reason)
+        with self._write() as transaction:
+            number, state = self._state(transaction.conn, str(uuid))
+            if expected_updated_at is not None and from_micros(state.updated_at) != expected_updated_at:
+                current = alerts.load_alert(transaction.conn, state.uuid, self._store_id)
+                raise ConflictError(f"alert {uuid} was edited since it was read", current=current, advice="look at it again, then decide")
+            change = decide_patch(state, wanted, act(transaction, by), self._policy, shape)
+            alerts.save(transaction, [(number, change)])
+            return self._after(transaction.conn, state)
+
+    def _after(self, conn: sqlite3.Connection, state: AlertState) -> Alert:
+        return alerts.load_alert(conn, state.uuid, self._store_id) or self._no_alert(state.uuid)
+
+    def close_alert(
+        self, uuid: str | UUID, classification: CloseClassification | str, *, reason: str | None = None, actor: str | None = None
+    ) -> Alert:
+        """Close an alert by the documented flow, whatever the policy: an Open one is triaged first, both steps recorded; a
+        Closed one is reclassified.
+
+        Raises `AlertValidationError` for a classification that there is not, `AlertNotFoundError`.
+        """
+        from alertstore.wire.requests import read_classification  # noqa: PLC0415 - pydantic is loaded at the boundary only
+
+        verdict, by = read_classification(classification), self._by(actor, reason)
+        with self._write() as transaction:
+            number, state = self._state(transaction.conn, str(uuid))
+            alerts.save(transaction, [(number, decide_close(state, verdict, act(transaction, by)))])
+            return self._after(transaction.conn, state)
+
+    def patch_many(
+        self,
+        *,
+        patch: Mapping[str, Any],
+        dry_run: bool = False,
+        best_effort: bool = False,
+        close: bool = False,
+        reason: str | None = None,
+        actor: str | None = None,
+        **filters: Any,
+    ) -> BulkResult:
+        """Edit all alerts that pass the filters of `alerts`, in one transaction.
+
+        All or none: one refusal refuses all, raising `AlertValidationError` with the problems of every refused alert.
+        `best_effort=True` goes on past refusals and lists them. `close=True` closes by the documented flow, as
+        `close_alert` does, with the patch's close_classification. `dry_run=True` only says what would happen.
+        """
+        from alertstore.wire.requests import read_classification, read_patch  # noqa: PLC0415 - as in patch
+
+        wanted, shape = read_patch(patch)
+        if shape:
+            raise AlertValidationError(shape)
+        verdict = read_classification(patch.get("close_classification")) if close else None
+        chosen, by = read_filter(filters), self._by(actor, reason)
+
+        def decide(state: AlertState) -> Change:
+            return decide_close(state, verdict, deed) if verdict is not None else decide_patch(state, wanted, deed, self._policy)
+
+        with self._write() as transaction:
+            deed = act(transaction, by)
+            changes, refused, unchanged = [], [], 0
+            for number, state in alerts.load_states(transaction.conn, lists.numbers(transaction.conn, chosen)):
+                try:
+                    change = decide(state)
+                except AlertValidationError as refusal:
+                    refused.append((state.uuid, refusal))
+                    continue
+                if change.events:
+                    changes.append((number, change))
+                else:
+                    unchanged += 1
+            if refused and not best_effort and not dry_run:
+                raise _all_refused(refused)
+            if not dry_run:
+                alerts.save(transaction, changes)
+        return BulkResult(len(changes), unchanged, tuple(refused), dry_run)
+
+    def add_finding(  # noqa: PLR0913 - the fields of a finding
+        self,
+        uuid: str | UUID,
+        summary: str,
+        *,
+        agent_name: str | None = None,
+        confidence: Literal["low", "medium", "high"] | None = None,
+        recommended_action: str | None = None,
+        evidence: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> Finding:
+        """Add what somebody found out; a person's note is a finding by that person (`agent_name` is the actor by default).
+
+        Raises `AlertValidationError`, `AlertNotFoundError`.
+        """
+        from alertstore.wire.requests import read_finding  # noqa: PLC0415 - as in patch
+
+        by = self._by(actor, reason)
+        given = {"agent_name": agent_name or by[0], "summary": summary, "confidence": confidence}
+        finding = read_finding(given | {"recommended_action": recommended_action, "evidence": evidence})
+        with self._write() as transaction:
+            number, state = self._state(transaction.conn, str(uuid))
+            finding["id"] = transaction.new_uuid()
+            change = decide_finding(state, finding, act(transaction, by))
+            alerts.save(transaction, [(number, change)])
+            added = Finding(**finding, posted_at=from_micros(change.state.updated_at))
+            catalog.add_finding(self._repository.db, transaction, number, added)
+        return added
+
+    def add_indicators(
+        self, uuid: str | UUID, indicators: Iterable[tuple[str, str]], *, reason: str | None = None, actor: str | None = None
+    ) -> Alert:
+        """Link indicators, given as (type, value), to an alert; those it has already change nothing.
+
+        Raises `AlertValidationError` naming each that is none of its type, `AlertNotFoundError`.
+        """
+        given, by = list(indicators), self._by(actor, reason)
+        problems = [
+            FieldProblem(f"indicators[{k}]", "must be (type, value), the value being one of that type", pair)
+            for k, pair in enumerate(given)
+            if not _is_indicator(pair)
+        ]
+        if problems:
+            raise AlertValidationError(problems)
+        with self._write() as transaction:
+            number, state = self._state(transaction.conn, str(uuid))
+            there = catalog.linked(transaction.conn, number)
+            pairs = [pair for pair in (f"{kind}:{value}" for kind, value in normalise_all(given)) if pair not in there]
+            change = decide_indicators(state, sorted(pairs), act(transaction, by))
+            if change.events:
+                catalog.link(transaction, number, change, sorted(pairs))
+            return self._after(transaction.conn, state)
+
+    def set_indicator_malice(
+        self, name: str | UUID, malice: Malice | str, *, reason: str | None = None, actor: str | None = None
+    ) -> Indicator:
+        """Give an analyst's verdict on an indicator (by uuid, or as `type:value`). Its alerts' malice follows; their
+        updated_at does not move.
+
+        Raises `AlertValidationError`, `AlertNotFoundError`.
+        """
+        if malice not in list(Malice):
+            raise AlertValidationError([FieldProblem("malice", f"must be one of: {', '.join(Malice)}", malice)])
+        by = self._by(actor, reason)
+        kind, colon, value = str(name).partition(":")
+        with self._write() as transaction:
+            before = self.indicator(kind, value) if colon else self.indicator(name)
+            number = self._indicator_number(before.uuid, None)
+            if number is not None and (before.malice != malice or before.malice_source != ANALYST):
+                at = effective_time(transaction.now, to_micros(before.updated_at))
+                draft = EventDraft(EventKind.INDICATOR_MALICE_UPDATED, before.uuid, at, by[0], reason=by[1])
+                draft.changes = {"malice": [before.malice, Malice(malice)]}
+                draft.sets = {"malice_source": ANALYST, "malice_overridden_at": at}
+                draft.clock = None if at == transaction.now else transaction.now
+                catalog.save_indicator_malice(transaction, number, draft)
+            return self.indicator(before.uuid)
+
+    def delete_alert(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Take an alert out of the store. Its records and its history stay; the same record again is `seen`.
+
+        Raises `AlertNotFoundError`.
+        """
+        by = self._by(actor, reason)
+        with self._write() as transaction:
+            number, state = self._state(transaction.conn, str(uuid))
+            for draft in decide_delete(state, act(transaction, by)).events:
+                alerts.delete(transaction, number, draft)
+
+
+def _is_indicator(pair: object) -> bool:
+    return isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(p, str) for p in pair) and bool(normalise_all([tuple(pair)]))
+
+
+def _all_refused(refused: list[tuple[str, AlertValidationError]]) -> AlertValidationError:
+    problems = [FieldProblem(f"{uuid}.{p.path}", p.message, p.given) for uuid, refusal in refused for p in refusal.problems]
+    return AlertValidationError(problems, advice="nothing was changed; best_effort=True goes on past refusals")

@@ -1,0 +1,377 @@
+"""Taking alerts in: files, folders, streams, or one record at a time."""
+
+from __future__ import annotations
+
+
+import os
+import sys
+from collections import Counter
+from datetime import UTC, tzinfo
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from attrs import define, evolve, field, frozen
+
+from alertstore.domain.dedup import Candidate
+from alertstore.domain.drafts import NewRule
+from alertstore.domain.events import EventDraft, EventKind
+from alertstore.domain.intake import Prepared, decide_arrival, prepare, rule_facts
+from alertstore.domain.payload import parse_record
+from alertstore.errors import AlertStoreError, AlertValidationError, FieldProblem, SourceError
+from alertstore.storage import catalog, intake
+from alertstore.store.collector import paused_collector
+from alertstore.store.reads import Reads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from alertstore.domain.alert import Alert
+    from alertstore.sources.base import Source
+    from alertstore.sources.framing import RawRecord
+    from alertstore.sources.readers import Reading
+    from alertstore.storage.transaction import Transaction
+
+BATCH_RECORDS = 4000
+BATCH_BYTES = 16 << 20
+"""A batch, which is one transaction, holds at most this many records, or about this many bytes of them."""
+
+FIRST_REJECTIONS = 10
+
+
+@frozen
+class Rejection:
+    """A record that could not be read: its number in the file, its byte offset, and why."""
+
+    record: int
+    position: int
+    reason: str
+
+
+@frozen
+class ImportResult:
+    """What an ingest came to. Of a folder: the sums, one result a file in `files`, and what nobody reads in `unread`."""
+
+    id: int | None
+    path: str
+    source: str | None
+    new: int = 0
+    duplicates: int = 0
+    seen: int = 0
+    skipped: int = 0
+    suppressed: int = 0
+    rejected: int = 0
+    first_rejections: tuple[Rejection, ...] = ()
+    notes: Mapping[str, int] = field(factory=dict)
+    files: tuple[ImportResult, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
+
+
+@frozen
+class IngestResult:
+    """What became of one record: the alert it belongs to, and whether it made it ("new"), repeated it ("duplicate"), or had
+    been reported before ("seen")."""
+
+    alert: Alert
+    outcome: Literal["new", "duplicate", "seen"]
+
+
+@define
+class _Tally:
+    """The counts of an import in progress."""
+
+    counts: Counter[str] = field(factory=Counter)
+    notes: Counter[str] = field(factory=Counter)
+    rejections: list[Rejection] = field(factory=list)
+
+
+@define
+class _Readable:
+    """A record that has an alert in it, not decided yet."""
+
+    number: int | None
+    raw: bytes
+    digest: bytes
+    prepared: Prepared
+
+
+class Ingesting(Reads):
+    """The ways in."""
+
+    def ingest(  # noqa: PLR0913 - what may be said about an import
+        self,
+        path: str | os.PathLike[str] | BinaryIO,
+        *,
+        source: str | None = None,
+        tz: tzinfo = UTC,
+        reason: str | None = None,
+        actor: str | None = None,
+        progress: Callable[[str, int], None] | None = None,
+    ) -> ImportResult:
+        """Read a file, a folder, "-" (standard input) or an open binary file; the tool is recognised by what is in it.
+
+        `source` names the tool instead; `tz` is the zone of times that carry none; `progress(path, records)` is called after
+        every batch. Each batch is one transaction: whatever stops an import, what was read is kept, and reading the file
+        again completes it without doubles. A record that cannot be read is kept as rejected and the rest goes on; of a folder,
+        files that no source knows are listed in `unread`.
+        Raises `SourceError` for a file that no source knows, that is empty, or that ends in the middle.
+        """
+        by = self._by(actor, reason)
+        sources = self._sources(source)
+        if not isinstance(path, str | os.PathLike):
+            return self._ingest_stream(path, str(getattr(path, "name", "stream")), sources, tz, by, progress)
+        name = os.fspath(path)
+        if name == "-":
+            return self._ingest_stream(sys.stdin.buffer, "-", sources, tz, by, progress)
+        if os.path.isdir(name):
+            return self._ingest_folder(Path(name), sources, tz, by, progress)
+        return self._ingest_file(Path(name), sources, tz, by, progress)
+
+    def add(
+        self,
+        record: Mapping[str, Any],
+        *,
+        source: str = "generic",
+        tz: tzinfo = UTC,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> IngestResult:
+        """Take in one record of a tool, as the tool writes it; its compact JSON, keys in the order given, is kept as its bytes.
+
+        Raises `AlertValidationError` where no alert can be made of it, `SourceError` for a source that there is not.
+        """
+        from alertstore.wire.requests import read_record  # noqa: PLC0415 - pydantic is loaded at the boundary only
+
+        (tool,), by = self._sources(source), self._by(actor, reason)
+        raw = read_record(record)
+        digest = sha256(raw).digest()
+        try:
+            alert = tool.alert(parse_record(raw, None), tz)
+            if alert is None:
+                raise ValueError(f"is no alert of {tool.tool}")
+            readable = _Readable(None, raw, digest, prepare(alert, tool.name))
+        except ValueError as fault:
+            raise AlertValidationError([FieldProblem("record", str(fault), dict(record))]) from fault
+        rules = self._new_rules(tool, [(readable, record)])
+        with self._write() as transaction:
+            uuid = catalog.reported(transaction.conn, tool.name, digest)
+            outcome: Literal["new", "duplicate", "seen"] = "seen"
+            if uuid is None:
+                batch = intake.Batch(tool.name, None)
+                self._decide(transaction, tool, batch, [readable], rules, by)
+                intake.save(self._repository, transaction, batch)
+                uuid, outcome = batch.kept[0].arrival.draft.subject, "new" if batch.kept[0].arrival.joined is None else "duplicate"
+        return IngestResult(self.get(uuid), outcome)
+
+    def _sources(self, name: str | None) -> list[Source]:
+        from alertstore.sources.registry import load_source, load_sources  # noqa: PLC0415 - sources are loaded on first use
+
+        return load_sources(plugins=self._plugins) if name is None else [load_source(name, plugins=self._plugins)]
+
+    def _ingest_folder(self, folder: Path, sources: list[Source], tz: tzinfo, by: Any, progress: Any) -> ImportResult:
+        files, unread = [], []
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            try:
+                files.append(self._ingest_file(path, sources, tz, by, progress))
+            except SourceError as fault:
+                unread.append((str(path), str(fault)))
+        if not files:
+            raise SourceError(f"{folder}: no source reads any of its {len(unread)} files", advice="`alertstore sources` lists what is read")
+        sums = {name: sum(getattr(one, name) for one in files) for name in intake.COUNTS}
+        notes: Counter[str] = sum((Counter(one.notes) for one in files), Counter())
+        rejections = tuple(rejection for one in files for rejection in one.first_rejections)[:FIRST_REJECTIONS]
+        return ImportResult(None, str(folder), None, **sums, first_rejections=rejections, notes=notes, files=tuple(files), unread=tuple(unread))
+
+    def _ingest_file(self, path: Path, sources: list[Source], tz: tzinfo, by: Any, progress: Any) -> ImportResult:
+        try:
+            stream = path.open("rb")
+        except OSError as fault:
+            raise SourceError(f"{path} cannot be read: {fault.strerror}", advice="name a file that you may read") from fault
+        with stream:
+            return self._ingest_stream(stream, str(path), sources, tz, by, progress)
+
+    def _ingest_stream(  # noqa: PLR0913 - an import's whole situation
+        self, stream: BinaryIO, path: str, sources: list[Source], tz: tzinfo, by: tuple[str, str | None], progress: Any
+    ) -> ImportResult:
+        from alertstore.sources.readers import open_reading  # noqa: PLC0415 - as in _sources
+
+        reading = open_reading(stream, name=path, sources=sources, tz=tz)
+        name = Path(path).name
+        with self._write() as transaction:
+            number = intake.start_import(
+                transaction, name=name, source_name=reading.source.name, actor=by[0], reason=by[1], header=reading.header
+            )
+        tally, fault = _Tally(), None
+        try:
+            for batch in _batches(reading):
+                self._ingest_batch(number, reading, tz, batch, tally, by)
+                if progress is not None:
+                    progress(path, sum(tally.counts.values()))
+        except SourceError as stopped:
+            fault = stopped
+        outcome = {name: tally.counts[name] for name in intake.COUNTS} | {"notes": dict(tally.notes), "fault": str(fault) if fault else None}
+        with self._write() as transaction:
+            whole = {"sha256": None, "size": None} if fault else {"sha256": reading.sha256, "size": reading.size}
+            intake.finish_import(transaction, number, actor=by[0], outcome=outcome | whole)
+        if fault is not None:
+            raise fault
+        return ImportResult(
+            number,
+            path,
+            reading.source.name,
+            **{name: tally.counts[name] for name in intake.COUNTS},
+            first_rejections=tuple(tally.rejections),
+            notes=dict(tally.notes),
+        )
+
+    def _ingest_batch(  # noqa: PLR0913 - a batch's whole situation
+        self, number: int, reading: Reading, tz: tzinfo, records: list[RawRecord], tally: _Tally, by: tuple[str, str | None]
+    ) -> None:
+        """One transaction. Whatever runs a source's code comes before the write lock is taken."""
+        conn, source = self._repository.conn, reading.source
+        with paused_collector():
+            digests = [record.digest or sha256(record.raw).digest() for record in records]
+            version = intake.data_version(conn)
+            known = intake.seen(conn, source.name, digests)
+            readable, values, refused = self._read_records(reading, tz, records, digests, known, tally)
+            rules = self._new_rules(source, zip(readable, values, strict=True))
+            with self._write() as transaction:
+                if intake.data_version(conn) != version:
+                    late = intake.seen(conn, source.name, [one.digest for one in readable])
+                    tally.counts["seen"] += len(late)
+                    readable = [one for one in readable if one.digest not in late]
+                batch = intake.Batch(source.name, number)
+                self._decide(transaction, source, batch, readable, rules, by)
+                intake.save(self._repository, transaction, batch)
+                intake.save_refused(transaction, number, refused, actor=by[0], reason=by[1])
+        repeats = sum(1 for kept in batch.kept if kept.arrival.joined is not None)
+        tally.counts["duplicates"] += repeats
+        tally.counts["new"] += len(batch.kept) - repeats
+
+    def _read_records(  # noqa: PLR0913 - as _ingest_batch
+        self, reading: Reading, tz: tzinfo, records: list[RawRecord], digests: list[bytes], known: set[bytes], tally: _Tally
+    ) -> tuple[list[_Readable], list[Any], list[intake.Refused]]:
+        """Parse and map what was not seen before: the readable ones with their parsed values, and the refused."""
+        source, parse = reading.source, reading.parse
+        readable, values, refused = [], [], []
+        for record, digest in zip(records, digests, strict=True):
+            if digest in known:
+                tally.counts["seen"] += 1
+                continue
+            problem = record.problem
+            if problem is None:
+                try:
+                    value = parse(record.raw)
+                    alert = source.alert(value, tz)
+                    if alert is None:
+                        tally.counts["skipped"] += 1
+                        continue
+                    prepared = prepare(alert, source.name)
+                except ValueError as fault:
+                    problem = str(fault)
+                except Exception as fault:  # noqa: BLE001 - a source's own fault on a hostile record rejects that record only
+                    problem = f"the source {source.name!r} failed on it: {type(fault).__name__}"
+            if problem is not None:
+                tally.counts["rejected"] += 1
+                refused.append(intake.Refused(record.number, record.position, problem, record.size, digest, record.raw))
+                if len(tally.rejections) < FIRST_REJECTIONS:
+                    tally.rejections.append(Rejection(record.number, record.position, problem))
+                continue
+            known.add(digest)
+            if alert.notes:
+                tally.notes.update(alert.notes)
+            readable.append(_Readable(record.number, record.raw, digest, prepared))
+            values.append(value)
+        return readable, values, refused
+
+    def _rule_cache(self, source: Source) -> dict[Any, Any]:
+        cache: dict[Any, Any] = self._repository.caches.setdefault(f"rules of {source.name}", {})
+        return cache
+
+    def _new_rules(self, source: Source, records: Any) -> dict[str, NewRule]:
+        """The rules, not met before, of records with an alert; a source that cannot say more of one leaves a bare rule."""
+        cache, found = self._rule_cache(source), dict[str, NewRule]()
+        for readable, value in records:
+            rule_id = readable.prepared.new.rule_id
+            if rule_id is None or rule_id in cache or rule_id in found:
+                continue
+            try:
+                rule = source.rule(value)
+            except Exception:  # noqa: BLE001 - a rule that cannot be described must not cost its alert
+                rule = None
+            found[rule_id] = evolve(rule or NewRule(name=rule_id), source_rule_id=rule_id)
+        return found
+
+    def _decide(  # noqa: PLR0913 - as _ingest_batch
+        self,
+        transaction: Transaction,
+        source: Source,
+        batch: intake.Batch,
+        readable: list[_Readable],
+        new_rules: dict[str, NewRule],
+        by: tuple[str, str | None],
+    ) -> None:
+        actor, reason = by
+        candidates = intake.candidates(transaction.conn, {one.prepared.fingerprint for one in readable})
+        rules = self._rules(transaction, source, new_rules, by)
+        window, clock, import_id, now = self._dedup.window_micros, self._dedup.by, batch.import_id, transaction.now
+        for one in readable:
+            prepared = one.prepared
+            rule_id = prepared.new.rule_id
+            rule = None if rule_id is None else rules[rule_id]
+            place: dict[str, Any] = {} if import_id is None else {"import": import_id, "record": one.number}
+            arrival = decide_arrival(
+                prepared,
+                candidates.get(prepared.fingerprint, ()),
+                uuid=transaction.new_uuid(),
+                source_name=source.name,
+                rule=None if rule is None else rule[1],
+                record_sha256=one.digest.hex(),
+                place=place,
+                now=now,
+                actor=actor,
+                reason=reason,
+                window=window,
+                by=clock,
+            )
+            if arrival.joined is None:
+                made = Candidate(0, arrival.draft.subject, arrival.occurred_at, now, active=True)
+                candidates.setdefault(prepared.fingerprint, []).append(made)
+            batch.kept.append(intake.Kept(arrival, one.digest, one.raw, one.number, None if rule is None else rule[0]))
+
+    def _rules(
+        self, transaction: Transaction, source: Source, new_rules: dict[str, NewRule], by: tuple[str, str | None]
+    ) -> dict[Any, Any]:
+        """All rules that the batch needs, by the tool's id: (number, uuid). Those not here yet are made, with their events."""
+        cache = self._rule_cache(source)
+        cache.update(intake.rules_of(transaction.conn, source.name, new_rules))
+        for rule_id, rule in new_rules.items():
+            if rule_id not in cache:
+                draft = EventDraft(EventKind.DETECTION_RULE_CREATED, transaction.new_uuid(), transaction.now, by[0], reason=by[1])
+                draft.facts = rule_facts(rule, source_name=source.name, created_by=by[0])
+                cache[rule_id] = (catalog.add_rule(self._repository.db, transaction, draft), draft.subject)
+        return cache
+
+
+def _batches(reading: Reading) -> Iterator[list[RawRecord]]:
+    """Records by the batch. A fault in the middle of a file comes out after the batch of what was read before it."""
+    batch: list[RawRecord] = []
+    held = 0
+    fault = None
+    records = reading.records()
+    while True:
+        try:
+            record = next(records, None)
+        except AlertStoreError as stopped:
+            record, fault = None, stopped
+        if record is None:
+            break
+        batch.append(record)
+        held += len(record.raw)
+        if len(batch) >= BATCH_RECORDS or held >= BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+    if fault is not None:
+        raise fault

@@ -1,0 +1,90 @@
+"""Reading: one alert whole, lists in pages, counts, what is related."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from alertstore.domain.identity import indicator_number
+from alertstore.domain.indicators import normalise
+from alertstore.domain.query import read_filter, read_limit, read_order
+from alertstore.errors import AlertNotFoundError
+from alertstore.storage import alerts, catalog, imports, lists
+from alertstore.store.base import StoreBase
+
+if TYPE_CHECKING:
+    from alertstore.domain.alert import Alert, AlertSummary, Indicator, Occurrence
+    from alertstore.domain.query import Page
+    from alertstore.storage.imports import Import, RejectedRecord
+
+
+class Reads(StoreBase):
+    """The reads of a store. None of them writes anything."""
+
+    def get(self, uuid: str | UUID) -> Alert:
+        """The alert with its indicators, rule, documents, findings and first record.
+
+        Raises `AlertNotFoundError`.
+        """
+        with self._read() as conn:
+            return alerts.load_alert(conn, str(uuid), self._store_id) or self._no_alert(uuid)
+
+    def alerts(
+        self, *, order_by: str = "-occurred_at", limit: int = 100, after: str | None = None, **filters: Any
+    ) -> Page[AlertSummary]:
+        """A page of alerts: `items`, and `next` for `after=` (None on the last page).
+
+        Filters (see `AlertFilter`): status, severity, source, rule, tag, indicator, malice, classification, start, end, text,
+        uuid; each takes one value or a list. `order_by`: occurred_at, created_at, updated_at, last_seen_at, ingested_at,
+        severity or duplicate_count, with `-` for descending. `limit` is 1 to 1,000.
+        Raises `AlertValidationError`; `AlertNotFoundError` for an unknown rule.
+        """
+        wanted, order, size = read_filter(filters), read_order(order_by), read_limit(limit)
+        with self._read() as conn:
+            return lists.page(conn, wanted, order, size, after)
+
+    def count(self, **filters: Any) -> int:
+        """How many alerts pass the filters of `alerts`."""
+        wanted = read_filter(filters)
+        with self._read() as conn:
+            return lists.count(conn, wanted)
+
+    def occurrences(self, uuid: str | UUID) -> list[Occurrence]:
+        """Every record that reported an alert, raw bytes included, in the order they came; also of a deleted alert."""
+        with self._read() as conn:
+            number = alerts.number_of(conn, str(uuid))
+            return catalog.occurrences(conn, number) if number is not None else self._no_alert(uuid)
+
+    def related(self, uuid: str | UUID, *, limit: int = 20) -> list[tuple[AlertSummary, tuple[str, ...]]]:
+        """Other alerts that share indicators with this one: (alert, the shared `type:value`), most shared first."""
+        size = read_limit(limit)
+        with self._read() as conn:
+            number, _ = self._state(conn, str(uuid))
+            return catalog.related(conn, number, size)
+
+    def indicator(self, name: str | UUID, value: str | None = None) -> Indicator:
+        """An indicator by its uuid, or by type and value (`indicator("ip", "10.0.0.1")`, in any spelling).
+
+        Raises `AlertNotFoundError`.
+        """
+        with self._read() as conn:
+            number = self._indicator_number(str(name), value)
+            found = None if number is None else catalog.indicator(conn, number, self._store_id)
+        if found is None:
+            raise AlertNotFoundError(f"no indicator {name}{'' if value is None else ':' + value} in this store")
+        return found
+
+    def _indicator_number(self, name: str, value: str | None) -> int | None:
+        if value is None:
+            return indicator_number(self._store_id, name)
+        return catalog.indicator_number(self._repository.conn, name, normalise(name, value) or value)
+
+    def imports(self) -> list[Import]:
+        """What was ever ingested, oldest first: file, source, SHA-256, size, counts."""
+        with self._read() as conn:
+            return imports.imports(conn)
+
+    def rejected_records(self, import_id: int | None = None) -> list[RejectedRecord]:
+        """The records of an import (None: of all) that could not be read, with reason, position and bytes."""
+        with self._read() as conn:
+            return list(imports.rejected(conn, import_id))
