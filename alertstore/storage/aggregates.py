@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-_DURATIONS = {
-    "detect": "created_at - occurred_at FROM alert WHERE occurred_at_assumed = 0",
-    "acknowledge": "acknowledged_at - created_at FROM alert WHERE acknowledged_at IS NOT NULL",
-    "triage": "triaged_at - created_at FROM alert WHERE triaged_at IS NOT NULL",
-    "conclude": "closed_at - created_at FROM alert WHERE closed_at IS NOT NULL",
-    "enrich": "enriched_at - ingested_at FROM alert WHERE enriched_at IS NOT NULL",
-}
+_SPANS = ("acknowledge", "triage", "conclude", "enrich")
+_REACHED = (
+    "SELECT acknowledged_at - created_at, triaged_at - created_at, closed_at - created_at, enriched_at - ingested_at FROM alert "
+    "WHERE coalesce(acknowledged_at, triaged_at, closed_at, enriched_at) IS NOT NULL AND "
+)
 
 
 class Window:
@@ -52,11 +50,14 @@ def counts(conn: sqlite3.Connection, window: Window) -> Counts:
         f"SELECT r.uuid, n FROM (SELECT detection_rule_id AS id, count(*) AS n FROM alert WHERE {window.sql} AND detection_rule_id IS NOT NULL "
         f"GROUP BY 1) JOIN detection_rule r USING (id) ORDER BY n DESC, r.uuid LIMIT {TOP}"
     )
+    reached = list(zip(*ask(_REACHED + window.sql), strict=True)) or [()] * len(_SPANS)
+    spans = {name: [t for t in column if t is not None] for name, column in zip(_SPANS, reached, strict=True)}
+    detected = ask(f"SELECT created_at - occurred_at FROM alert WHERE occurred_at_assumed = 0 AND {window.sql}")
     return Counts(
         [Group(STATUS[s], SEVERITY[v], source, None if c is None else CLASSIFICATION[c], n) for s, v, source, c, n in groups],
         [DayGroup(d, None if c is None else CLASSIFICATION[c], n) for d, c, n in days],
         [(uuid, n) for uuid, n in rules],
-        {name: [t for (t,) in ask(f"SELECT {sql} AND {window.sql}")] for name, sql in _DURATIONS.items()},
+        spans | {"detect": [t for (t,) in detected]},
     )
 
 

@@ -11,7 +11,7 @@ from alertstore.storage import rows, search
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from alertstore.domain.alert import Alert, ContextDocument
     from alertstore.domain.changes import AlertState, Change
@@ -33,61 +33,39 @@ def load_state(conn: sqlite3.Connection, uuid: str) -> tuple[int, AlertState] | 
     return None if row is None else rows.state(row)
 
 
-def load_states(conn: sqlite3.Connection, numbers: Sequence[int]) -> list[tuple[int, AlertState]]:
-    """(number, state) of each of the alerts, in order of number."""
-    sql = f"SELECT {rows.STATE} FROM alert WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
-    return [rows.state(row) for row in conn.execute(sql, (json.dumps(list(numbers)),))]
-
-
 def save(transaction: Transaction, changes: Iterable[tuple[int, Change]]) -> None:
-    """Append the events of decided changes and bring the rows to the state after them."""
-    updates: list[tuple[object, ...]] = []
-    retagged: list[int] = []
-    overridden: list[int] = []
+    """Append the events of decided changes, and bring the rows to what the events say."""
+    updates: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
+    touched: dict[str, list[int]] = {"tags": [], "malice_override": []}
     for number, change in changes:
-        heads = dict(change.state.heads)
+        row: dict[str, object] = {}
         for draft in change.events:
-            seq = transaction.append(draft, number)
-            for edit in draft.edits or ():
-                heads[edit["register"]] = [seq]
-            if draft.changes and "tags" in draft.changes:
-                retagged.append(number)
-            if draft.changes and "malice_override" in draft.changes:
-                overridden.append(number)
-        if change.events:
-            updates.append(_columns(number, change.state, heads))
-    if retagged:
-        search.forget(transaction.conn, retagged)
-    transaction.conn.executemany(_UPDATE, updates)
-    if retagged:
-        search.learn(transaction.conn, retagged)
-    if overridden:
-        refresh_malice(transaction.conn, overridden)
+            row |= _columns(draft, change.state.heads, transaction.append(draft, number), row)
+        if row:
+            updates.setdefault(tuple(row), []).append((*row.values(), number))
+            for name, numbers in touched.items():
+                if name in row:
+                    numbers.append(number)
+    if touched["tags"]:
+        search.forget(transaction.conn, touched["tags"])
+    for names, rows_of_names in updates.items():
+        transaction.conn.executemany(f"UPDATE alert SET {' = ?, '.join(names)} = ? WHERE id = ?", rows_of_names)
+    if touched["tags"]:
+        search.learn(transaction.conn, touched["tags"])
+    if touched["malice_override"]:
+        refresh_malice(transaction.conn, touched["malice_override"])
 
 
-_UPDATE = (
-    "UPDATE alert SET status = ?, severity = ?, close_classification = ?, tags = ?, malice_override = ?, malice_override_source = ?, "
-    "malice_override_at = ?, acknowledged_at = ?, triaged_at = ?, closed_at = ?, updated_at = ?, heads = ? WHERE id = ?"
-)
-
-
-def _columns(number: int, state: AlertState, heads: dict[str, Any]) -> tuple[object, ...]:
-    times = state.times
-    return (
-        state.status.value,
-        state.severity.value,
-        state.close_classification,
-        dump(state.tags) if state.tags else "[]",
-        state.malice_override,
-        state.malice_override_source,
-        state.malice_override_at,
-        times.acknowledged_at,
-        times.triaged_at,
-        times.closed_at,
-        state.updated_at,
-        dump(heads) if heads else "{}",
-        number,
-    )
+def _columns(draft: EventDraft, heads: Mapping[str, Any], seq: int, before: Mapping[str, object]) -> dict[str, object]:
+    """The columns that an event changes: its registers, what follows from them, and the edits that now stand."""
+    columns = {name: new for name, (_, new) in (draft.changes or {}).items()} | (draft.sets or {})
+    if "tags" in columns:
+        columns["tags"] = dump(columns["tags"])
+    columns["updated_at"] = draft.at
+    if draft.edits:
+        stood = json.loads(str(before["heads"])) if "heads" in before else heads
+        columns["heads"] = dump({**stood, **{edit["register"]: [seq] for edit in draft.edits}})
+    return columns
 
 
 dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from alertstore.storage.repository import Repository
     from alertstore.storage.transaction import Transaction
 
-MOST_CACHED = 100_000
+MOST_CACHED = 50_000
 """Indicators remembered between batches, so that memory stays flat however long the import."""
 
 

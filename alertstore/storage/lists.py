@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from alertstore.domain.alert import AlertSummary
+    from alertstore.domain.changes import AlertState
     from alertstore.domain.query import AlertFilter
 
 _SEVERITY_RANK = "CASE a.severity " + " ".join(f"WHEN '{s.value}' THEN {s.rank}" for s in Severity) + " END"
@@ -139,7 +140,15 @@ def count(conn: sqlite3.Connection, wanted: AlertFilter) -> int:
     return int(conn.execute(f"SELECT count(*) {found[0]}", found[1]).fetchone()[0]) if found else 0
 
 
-def numbers(conn: sqlite3.Connection, wanted: AlertFilter) -> list[int]:
-    """The numbers of the alerts that pass a filter, in order."""
+def states(conn: sqlite3.Connection, wanted: AlertFilter) -> list[tuple[int, AlertState]]:
+    """(number, state) of each alert that passes a filter, in order of number."""
     found = _matching(conn, wanted)
-    return [number for (number,) in conn.execute(f"SELECT a.id {found[0]} ORDER BY a.id", found[1])] if found else []
+    columns = ", ".join(f"a.{name}" for name in rows.STATE.split(", "))
+    return [rows.state(row) for row in conn.execute(f"SELECT {columns} {found[0]} ORDER BY a.id", found[1])] if found else []
+
+
+
+def find_uuids(conn: sqlite3.Connection, ending: str, limit: int) -> list[str]:
+    """The uuids of alerts that end in some characters, in order: one walk through the index of uuids."""
+    sql = "SELECT uuid FROM alert WHERE substr(uuid, -length(?1)) = ?1 ORDER BY uuid LIMIT ?2"
+    return [uuid for (uuid,) in conn.execute(sql, (ending, limit))]

@@ -56,7 +56,7 @@ class Catalog(Reads):
                 raise AlertValidationError([FieldProblem("source_rule_id", f"{rule.source_name} has a rule of that id", rule.source_rule_id)])
             draft = EventDraft(EventKind.DETECTION_RULE_CREATED, transaction.new_uuid(), transaction.now, by[0], reason=by[1])
             draft.facts = rule_facts(rule, source_name=rule.source_name, created_by=by[0])
-            catalog.add_rule(self._repository.db, transaction, draft)
+            catalog.add_rule(transaction, draft)
             return self.rule(draft.subject)
 
     def patch_rule(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None, **fields: Any) -> DetectionRule:

@@ -26,6 +26,7 @@ from alertstore.domain.vocabulary import Malice
 from alertstore.errors import AlertStoreError, AlertValidationError, ConflictError, FieldProblem
 from alertstore.storage import alerts, catalog, lists
 from alertstore.store.base import act
+from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
 
 if TYPE_CHECKING:
@@ -128,10 +129,10 @@ class Edits(Reads):
         def decide(state: AlertState) -> Change:
             return decide_close(state, verdict, deed) if verdict is not None else decide_patch(state, wanted, deed, self._policy)
 
-        with self._write() as transaction:
+        with paused_collector(), self._write() as transaction:
             deed = act(transaction, by)
             changes, refused, unchanged = [], [], 0
-            for number, state in alerts.load_states(transaction.conn, lists.numbers(transaction.conn, chosen)):
+            for number, state in lists.states(transaction.conn, chosen):
                 try:
                     change = decide(state)
                 except AlertValidationError as refusal:

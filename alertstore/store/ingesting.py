@@ -152,7 +152,7 @@ class Ingesting(Reads):
             readable = _Readable(None, raw, digest, prepare(alert, tool.name))
         except ValueError as fault:
             raise AlertValidationError([FieldProblem("record", str(fault), dict(record))]) from fault
-        rules = self._new_rules(tool, [(readable, record)])
+        rules = {} if alert.rule_id is None else {alert.rule_id: _describe(tool, alert.rule_id, record)}
         with self._write() as transaction:
             uuid = catalog.reported(transaction.conn, tool.name, digest)
             outcome: Literal["new", "duplicate", "seen"] = "seen"
@@ -203,10 +203,12 @@ class Ingesting(Reads):
             )
         tally, fault = _Tally(), None
         try:
-            for batch in _batches(reading):
-                self._ingest_batch(number, reading, tz, batch, tally, by)
-                if progress is not None:
-                    progress(path, sum(tally.counts.values()))
+            with paused_collector() as collect:
+                for batch in _batches(reading):
+                    self._ingest_batch(number, reading, tz, batch, tally, by)
+                    collect()
+                    if progress is not None:
+                        progress(path, sum(tally.counts.values()))
         except SourceError as stopped:
             fault = stopped
         outcome = {name: tally.counts[name] for name in intake.COUNTS} | {"notes": dict(tally.notes), "fault": str(fault) if fault else None}
@@ -229,31 +231,37 @@ class Ingesting(Reads):
     ) -> None:
         """One transaction. Whatever runs a source's code comes before the write lock is taken."""
         conn, source = self._repository.conn, reading.source
-        with paused_collector():
-            digests = [record.digest or sha256(record.raw).digest() for record in records]
-            version = intake.data_version(conn)
-            known = intake.seen(conn, source.name, digests)
-            readable, values, refused = self._read_records(reading, tz, records, digests, known, tally)
-            rules = self._new_rules(source, zip(readable, values, strict=True))
-            with self._write() as transaction:
-                if intake.data_version(conn) != version:
-                    late = intake.seen(conn, source.name, [one.digest for one in readable])
-                    tally.counts["seen"] += len(late)
-                    readable = [one for one in readable if one.digest not in late]
-                batch = intake.Batch(source.name, number)
-                self._decide(transaction, source, batch, readable, rules, by)
-                intake.save(self._repository, transaction, batch)
-                intake.save_refused(transaction, number, refused, actor=by[0], reason=by[1])
+        digests = [record.digest or sha256(record.raw).digest() for record in records]
+        version = intake.data_version(conn)
+        known = intake.seen(conn, source.name, digests)
+        rules: dict[str, NewRule] = {}
+        readable, refused = self._read_records(reading, tz, records, digests, known, rules, tally)
+        with self._write() as transaction:
+            if intake.data_version(conn) != version:
+                late = intake.seen(conn, source.name, [one.digest for one in readable])
+                tally.counts["seen"] += len(late)
+                readable = [one for one in readable if one.digest not in late]
+            batch = intake.Batch(source.name, number)
+            self._decide(transaction, source, batch, readable, rules, by)
+            intake.save(self._repository, transaction, batch)
+            intake.save_refused(transaction, number, refused, actor=by[0], reason=by[1])
         repeats = sum(1 for kept in batch.kept if kept.arrival.joined is not None)
         tally.counts["duplicates"] += repeats
         tally.counts["new"] += len(batch.kept) - repeats
 
     def _read_records(  # noqa: PLR0913 - as _ingest_batch
-        self, reading: Reading, tz: tzinfo, records: list[RawRecord], digests: list[bytes], known: set[bytes], tally: _Tally
-    ) -> tuple[list[_Readable], list[Any], list[intake.Refused]]:
-        """Parse and map what was not seen before: the readable ones with their parsed values, and the refused."""
-        source, parse = reading.source, reading.parse
-        readable, values, refused = [], [], []
+        self,
+        reading: Reading,
+        tz: tzinfo,
+        records: list[RawRecord],
+        digests: list[bytes],
+        known: set[bytes],
+        rules: dict[str, NewRule],
+        tally: _Tally,
+    ) -> tuple[list[_Readable], list[intake.Refused]]:
+        """Parse and map what was not seen before: the readable records and the refused; rules met first go into `rules`."""
+        source, parse, met = reading.source, reading.parse, self._rule_cache(reading.source)
+        readable, refused = [], []
         for record, digest in zip(records, digests, strict=True):
             if digest in known:
                 tally.counts["seen"] += 1
@@ -281,26 +289,14 @@ class Ingesting(Reads):
             if alert.notes:
                 tally.notes.update(alert.notes)
             readable.append(_Readable(record.number, record.raw, digest, prepared))
-            values.append(value)
-        return readable, values, refused
+            rule_id = alert.rule_id
+            if rule_id is not None and rule_id not in met and rule_id not in rules:
+                rules[rule_id] = _describe(source, rule_id, value)
+        return readable, refused
 
     def _rule_cache(self, source: Source) -> dict[Any, Any]:
         cache: dict[Any, Any] = self._repository.caches.setdefault(f"rules of {source.name}", {})
         return cache
-
-    def _new_rules(self, source: Source, records: Any) -> dict[str, NewRule]:
-        """The rules, not met before, of records with an alert; a source that cannot say more of one leaves a bare rule."""
-        cache, found = self._rule_cache(source), dict[str, NewRule]()
-        for readable, value in records:
-            rule_id = readable.prepared.new.rule_id
-            if rule_id is None or rule_id in cache or rule_id in found:
-                continue
-            try:
-                rule = source.rule(value)
-            except Exception:  # noqa: BLE001 - a rule that cannot be described must not cost its alert
-                rule = None
-            found[rule_id] = evolve(rule or NewRule(name=rule_id), source_rule_id=rule_id)
-        return found
 
     def _decide(  # noqa: PLR0913 - as _ingest_batch
         self,
@@ -349,8 +345,17 @@ class Ingesting(Reads):
             if rule_id not in cache:
                 draft = EventDraft(EventKind.DETECTION_RULE_CREATED, transaction.new_uuid(), transaction.now, by[0], reason=by[1])
                 draft.facts = rule_facts(rule, source_name=source.name, created_by=by[0])
-                cache[rule_id] = (catalog.add_rule(self._repository.db, transaction, draft), draft.subject)
+                cache[rule_id] = (catalog.add_rule(transaction, draft), draft.subject)
         return cache
+
+
+def _describe(source: Source, rule_id: str, record: Mapping[str, Any]) -> NewRule:
+    """The rule of a record; where the source cannot say more of it, a bare one."""
+    try:
+        rule = source.rule(record)
+    except Exception:  # noqa: BLE001 - a rule that cannot be described must not cost its alert
+        rule = None
+    return evolve(rule or NewRule(name=rule_id), source_rule_id=rule_id)
 
 
 def _batches(reading: Reading) -> Iterator[list[RawRecord]]:
@@ -373,5 +378,6 @@ def _batches(reading: Reading) -> Iterator[list[RawRecord]]:
             batch, held = [], 0
     if batch:
         yield batch
+        batch = []
     if fault is not None:
         raise fault

@@ -49,6 +49,12 @@ class Reads(StoreBase):
         with self._read() as conn:
             return lists.count(conn, wanted)
 
+    def find(self, ending: str, *, limit: int = 20) -> list[str]:
+        """The uuids of alerts that end in these characters (the end of a uuid tells neighbours apart, its start does not)."""
+        size = read_limit(limit)
+        with self._read() as conn:
+            return lists.find_uuids(conn, ending, size)
+
     def occurrences(self, uuid: str | UUID) -> list[Occurrence]:
         """Every record that reported an alert, raw bytes included, in the order they came; also of a deleted alert."""
         with self._read() as conn:
