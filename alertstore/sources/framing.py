@@ -9,10 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from alertstore.sources.streams import RawRecord
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from alertstore.sources.streams import RawRecord, Window
+    from alertstore.sources.streams import Window
+
+__all__ = ["RawRecord", "lines", "quoted_rows", "tab_rows"]
 
 _LINE_FEED, _RETURN, _SPACE, _HASH = b"\n\r #"
 _NEWLINE = b"\n"

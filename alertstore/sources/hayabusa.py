@@ -54,7 +54,6 @@ _FIELDS = {
     "tgtuser": "account",
     "url": "url",
     "query": "domain",
-    "srchost": None,
     "hash": "hash",
     "hashes": "hash",
     "md5": "hash",

@@ -21,7 +21,8 @@ DAMAGED = "damaged: this is not a JSON object, the next one starts after it"
 CUT_OFF = "the file ends inside this record"
 
 # Neither pattern can fail, so neither backtracks: both are linear in what they pass over.
-_OUTSIDE = re.compile(rb'(?:[\s,:+\-.0-9aefilnrstuyENI]+|"[^"\\\x00-\x1f]*")*')
+_PLAIN = rb"[\s,:+\-.0-9aefilnrstuyENI]*"
+_OUTSIDE = re.compile(_PLAIN + rb'(?:"[^"\\\x00-\x1f]*"' + _PLAIN + rb")*")
 _INSIDE = re.compile(rb'(?:[^"\\\x00-\x1f]+|\\.)*')
 _BETWEEN = re.compile(rb"[\s,]*")
 _BLANK = b" \t\r\n"
@@ -55,7 +56,7 @@ class Objects:
         self._place = place
         self._at = 0
         self._start: int | None = None  # of the record being read
-        self._open = bytearray()  # brackets open inside the record, or outside of the wanted list
+        self._open = bytearray()  # brackets open outside of the wanted list
         self._in_string = False
 
     def records(self) -> Iterator[RawRecord]:
@@ -124,18 +125,26 @@ class Objects:
 
     def _object_end(self) -> int | None:
         """Walk to the end of the object at `_at`; None where it is damaged, `_at` then being where that showed."""
-        self._open, self._in_string = bytearray(), False
-        while (mark := self._step()) is not None:
-            if mark in (_OPEN, _LIST):
-                if self._misplaced():
+        opened, text, at, self._in_string = bytearray(), self._window.text, self._at, False
+        while True:
+            at = _OUTSIDE.match(text, at).end()  # type: ignore[union-attr]
+            mark = text[at] if at < len(text) else _QUOTE
+            self._at = at
+            if mark == _QUOTE:  # the window ends here, or a string that is not plain begins
+                after = self._step()
+                if after is None:
                     return None
-                self._open.append(mark)
-            elif mark not in _CLOSES or not self._open or self._open.pop() != _CLOSES[mark]:
+                text, at, mark = self._window.text, self._at, after
+            if mark in (_OPEN, _LIST):
+                if opened and self._misplaced(text, at, opened[-1]):
+                    return None
+                opened.append(mark)
+            elif not opened or opened.pop() != _CLOSES.get(mark):
                 return None
-            self._at += 1
-            if not self._open:
-                return self._at
-        return None
+            at += 1
+            if not opened:
+                self._at = at
+                return at
 
     def _step(self) -> int | None:
         """Go to the next byte that is neither in a string nor plain; None at the end of the stream.
@@ -157,24 +166,22 @@ class Objects:
             else:
                 return text[self._at]
 
-    def _misplaced(self) -> bool:
-        """Whether the bracket at `_at` cannot be part of the record: the next one starts here, or a name is missing."""
-        if not self._open:
-            return False
-        text, line = self._window.text, self._place.line
-        if line is not None and text[max(0, self._at - len(line)) : self._at + 1] == line + b"{":
+    def _misplaced(self, text: bytes, at: int, within: int) -> bool:
+        """Whether the bracket at `at` cannot be part of the record: the next one starts here, or a name is missing."""
+        line = self._place.line
+        if line is not None and text[at] == _OPEN and text.endswith(line, 0, at):
             return True
-        at = self._at - 1
-        while at >= 0 and text[at] in _BLANK:
-            at -= 1
-        if at < 0:  # dropped from the window
+        before = at - 1
+        while before >= 0 and text[before] in _BLANK:
+            before -= 1
+        if before < 0:  # dropped from the window
             return False
-        return text[at] != _COLON if self._open[-1] == _OPEN else text[at] not in (_COMMA, _LIST)
+        return text[before] != _COLON if within == _OPEN else text[before] not in (_COMMA, _LIST)
 
     def _damaged(self, start: int) -> RawRecord:
         """Everything from the start of the record to where the next seems to start."""
         ended = self._at >= len(self._window.text) - 1
-        at = max(start, self._at - (len(self._place.line) if self._place.line else 1))
+        at = max(start + 1, self._at - len(self._place.line or b""))
         while (found := self._place.gap.search(self._window.text, at)) is None:
             self._at = max(at, len(self._window.text) - _LOOKBACK)
             if not self._more():

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from alertstore.domain.payload import TAB, TEXT_LINES, Header, csv_cells, parse_record
 from alertstore.errors import SourceError
 from alertstore.sources.framing import lines, quoted_rows, tab_rows
-from alertstore.sources.jsonframes import DAMAGED, Objects, Place
+from alertstore.sources.jsonframes import Objects, Place
 from alertstore.sources.streams import Encoding, Window
 
 if TYPE_CHECKING:
@@ -98,15 +98,13 @@ def _is_object(line: bytes) -> bool:
 
 
 def _in_lines(first: list[bytes], body: bytes) -> bool:
-    """Whether each line is an object. A log that was cut may begin inside a line, so a damaged first one is forgiven."""
-    if not first or _is_object(first[0]):
-        return bool(first)
-    if body.startswith(b"{"):
-        place = Place(None, None, None, _ANY_GAP)
-        whole = next(Objects(_window(body), place).records())
-        if whole.problem != DAMAGED:
-            return False
-    return any(_is_object(line) for line in first[1:3])
+    """Whether each line is an object. A log may begin inside a line, so a first one that is the end of another is forgiven.
+
+    A first line that only begins an object is left to the walk over objects, which reads damaged lines as well.
+    """
+    if first and _is_object(first[0]):
+        return True
+    return not body.startswith(b"{") and any(_is_object(line) for line in first[1:3])
 
 
 def _wrappers(head: bytes) -> list[Layout]:
@@ -135,7 +133,10 @@ def _resync(head: bytes, place: Place) -> Place:
     if on_own_line and line + b"{" not in first.raw + last.raw:
         return evolve(place, line=line, gap=re.compile(re.escape(line) + rb"(?=\{)"))
     name = _FIRST_NAME.match(first.raw)
-    return evolve(place, gap=re.compile(rb"\}[\s,]*(?=\{\s*" + re.escape(name[1]) + rb")")) if name else place
+    if name is None:
+        return place
+    # Tools write the same name first in every record; a nested object with that name follows `[` or `:` instead.
+    return evolve(place, gap=re.compile(rb"(?:(?<=[},])|(?<=[},]\s))(?=\{\s*" + re.escape(name[1]) + rb")"))
 
 
 def _tables(first: list[bytes], name: str) -> Iterator[Layout]:

@@ -17,14 +17,10 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from typing import BinaryIO
 
-    from alertstore.domain.drafts import NewAlert, NewRule
     from alertstore.domain.payload import Header
     from alertstore.sources.base import Record, Source
 
 __all__ = ["RawRecord", "Reading", "open_reading"]
-
-# A source should raise ValueError alone; what a record that nobody thought of can make code raise besides.
-_STUMBLES = (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 class Reading:
@@ -51,20 +47,6 @@ class Reading:
             except UnicodeDecodeError as why:
                 raise ValueError(f"not valid UTF-16 at byte {why.start}") from None
         return parse_record(raw, self.header)
-
-    def alert(self, record: Record) -> NewAlert | None:
-        """The alert in a record, None where it holds none; ValueError with a reason, whatever a source stumbles over."""
-        try:
-            return self.source.alert(record, self.tz)
-        except _STUMBLES as why:
-            raise ValueError(f"{self.source.name} cannot read it: {type(why).__name__}") from why
-
-    def rule(self, record: Record) -> NewRule | None:
-        """The rule of an alert record, None where the source cannot give one."""
-        try:
-            return self.source.rule(record)
-        except (ValueError, *_STUMBLES):
-            return None
 
     @property
     def sha256(self) -> str:

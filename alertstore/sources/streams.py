@@ -79,6 +79,8 @@ class Outer:
         """The bytes within: of gzip (by its magic number, any number of members) what it holds, else the same."""
         chunks = self.chunks()
         first = next(chunks, b"")
+        if len(first) == 1:  # a pipe may give less than was asked for
+            first += next(chunks, b"")
         whole = chain((first,), chunks)
         return self._gunzip(whole) if first.startswith(_GZIP) else whole
 

@@ -29,7 +29,7 @@ _LONG = 64
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))?\s?(Z|z|UTC|[+-]\d\d:?\d\d|[+-]\d\d)?")
 _NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{0,20})?")
 # Epoch numbers tell their unit by their size: seconds reach the year 5138, then milliseconds, microseconds, nanoseconds.
-_UNITS = ((10**11, SECOND, 1), (10**14, 1_000, 1), (10**17, 1, 1), (10**20, 1, 1_000))  # below, microseconds = × / ÷
+_UNITS = ((10**11, SECOND, 1), (10**14, 1_000, 1), (10**17, 1, 1), (10**20, 1, 1_000))  # below, microseconds = * / ÷
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?", re.IGNORECASE)
 _TACTIC = re.compile(r"TA\d{4}", re.IGNORECASE)

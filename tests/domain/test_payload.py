@@ -31,12 +31,14 @@ def test_an_object_reads_back(record, escaped):
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode(errors="surrogatepass")))
 def test_any_bytes_give_a_dict_or_a_reason(raw):
+    reasons: list[str] = []
     for header in (None, TABLE, ZEEK, TEXT_LINES):
         try:
             assert isinstance(parse_record(raw, header), dict)
         except ValueError as why:
-            assert str(why)
+            reasons.append(str(why))
         json.dumps(view(raw, header), allow_nan=False)
+    assert all(reasons)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_nul_in_keys_is_replaced():
         (rb'{"a":"\ud800"}', {"a": "\ufffd"}),
         (b'{"a":' + b"9" * 5000 + b"}", {"a": "9" * 5000}),
         (b'{"a":', {"text": '{"a":'}),
-        (b"\xff\x00", {"text": "\ufffd\ufffd"}),
+        (b"\xff{", {"text": "\ufffd{"}),
         ('{"a":"é"}'.encode("utf-16-le"), {"a": "é"}),
         ('{"a":"é"}'.encode("utf-16-be"), {"a": "é"}),
         (b"[" * 100_000, {"text": "[" * 100_000}),
@@ -134,7 +136,7 @@ def test_a_long_cell_is_read():
 def test_refused_rows(raw):
     with pytest.raises(ValueError, match=r"row|UTF-8"):
         parse_record(raw, TABLE)
-    assert "text" in view(raw, TABLE)
+    assert view(raw, TABLE)
 
 
 def test_zeek_rows():
