@@ -66,7 +66,7 @@ class EventKind(StrEnum):
 
 @define
 class EventDraft:
-    """An event that was decided and not yet numbered. `content` is what the event commits to and does not hold.
+    """An event that was decided and not yet numbered. `content` is what the event commits to and does not hold (`content`).
 
     Made once a record on the hot path of an import: a plain slotted class, not a frozen one.
     """
@@ -82,7 +82,7 @@ class EventDraft:
     reason: str | None = None
     origin: Mapping[str, Any] | None = None
     clock: int | None = None
-    content: Any = None
+    content: bytes | None = None
 
 
 @frozen

@@ -27,7 +27,8 @@ class Problem(NamedTuple):
 @frozen
 class VerifyReport:
     """What verifying a store came to. `assurance`: "unsigned" (accidents show, a rewrite of the whole file would not),
-    "anchored" (held against a checkpoint from outside), "signed"."""
+    "anchored" (held against a checkpoint from outside), "signed".
+    """
 
     ok: bool
     depth: str
@@ -108,6 +109,11 @@ class Fold:
         except (KeyError, TypeError, ValueError, IndexError) as fault:
             self.problems.append(Problem("event", f"event {seq}", f"a {kind} that follows from the events before it", repr(fault)))
 
+    def row(self, state: list[Any]) -> list[Any]:
+        """An alert's state as its row has it: the columns of ALERT_COLUMNS."""
+        state[_HEADS] = _dump(state[_HEADS]) if state[_HEADS] else "{}"
+        return state
+
     def _ingested(self, seq: int, body: Mapping[str, Any], alert: int | None, _: bytes | None) -> None:
         if alert is None or alert != self._last_alert + 1:
             self.problems.append(Problem("event", f"event {seq}", f"alert number {self._last_alert + 1}", alert))
@@ -119,16 +125,14 @@ class Fold:
         self.alerts[alert] = [
             body["subject"], facts["source_name"], changes["severity"][1], changes["status"][1], changes["enrichment_status"][1], None,
             _dump(tags) if tags else "[]", None, None, None, None if rule is None else self._rule_numbers[rule], 0, occurred,
-            1 if "occurred_at_assumed" in facts else 0, occurred, at, at, at, None, None, None, None, facts.get("predecessor"), "{}",
+            1 if "occurred_at_assumed" in facts else 0, occurred, at, at, at, None, None, None, None, facts.get("predecessor"), None,
         ]  # fmt: skip
 
     def _deduplicated(self, _: int, body: Mapping[str, Any], alert: int | None, __: bytes | None) -> None:
         self.records += 1
         state = self._alert(alert, body)
         state[_DUPLICATES] += 1
-        occurred = body["facts"]["occurred_at"]
-        if occurred > state[_LAST_SEEN]:
-            state[_LAST_SEEN] = occurred
+        state[_LAST_SEEN] = max(state[_LAST_SEEN], body["facts"]["occurred_at"])
 
     def _alert(self, alert: int | None, body: Mapping[str, Any]) -> list[Any]:
         state = self.alerts[alert or 0]
@@ -138,19 +142,19 @@ class Fold:
 
     def _edited(self, seq: int, body: Mapping[str, Any], alert: int | None) -> None:
         state = self._alert(alert, body)
-        for name, (old, new) in body.get("changes", {}).items():
-            place = _AT[name]
-            if place == _TAGS:
-                old, new = _dump(old), _dump(new)
-            if state[place] != old:
-                self.problems.append(Problem("event", f"event {seq}: {name} before", state[place], old))
-            state[place] = new
-        for name, value in body.get("sets", {}).items():
-            state[_AT[name]] = value
-        for edit in body.get("edits", ()):
-            heads = {} if state[_HEADS] == "{}" else json.loads(state[_HEADS])
-            heads[edit["register"]] = [seq]
-            state[_HEADS] = _dump(heads)
+        if "changes" in body:
+            for name, (old, new) in body["changes"].items():
+                place = _AT[name]
+                before, after = (_dump(old), _dump(new)) if place == _TAGS else (old, new)
+                if state[place] != before:
+                    self.problems.append(Problem("event", f"event {seq}: {name} before", state[place], before))
+                state[place] = after
+            if "sets" in body:
+                for name, value in body["sets"].items():
+                    state[_AT[name]] = value
+            heads = state[_HEADS] = state[_HEADS] or {}
+            for edit in body["edits"]:
+                heads[edit["register"]] = [seq]
         state[_UPDATED] = body["at"]
 
     def _finding(self, seq: int, body: Mapping[str, Any], alert: int | None, salt: bytes | None) -> None:
@@ -173,7 +177,10 @@ class Fold:
         facts = body["facts"]
         columns = _dump(facts["columns"]) if "columns" in facts else None
         self.imports[int(body["subject"])] = {
-            **{"name": facts["name"], "source_name": facts["source_name"], "columns": columns, "delimiter": facts.get("delimiter")},
+            "name": facts["name"],
+            "source_name": facts["source_name"],
+            "columns": columns,
+            "delimiter": facts.get("delimiter"),
             "started_at": body["at"],
         }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from hashlib import md5, sha256
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
 
 def fingerprint(title: str, source_name: str, indicators: Iterable[tuple[str, str]]) -> str:
@@ -48,11 +50,15 @@ def indicator_number(store_id: str, uuid: str) -> int | None:
     """The number of the indicator with that uuid, or None where the uuid is not one of this store's indicators."""
     digits = uuid.replace("-", "").lower()
     head = _store_bits(store_id)
-    if len(digits) != 32 or digits[:12] + digits[13:16] != head or digits[12] != "8" or digits[16] != "8":
+    if digits[:12] + digits[13:16] != head or digits[12] != "8" or digits[16] != "8" or not _NUMBER.fullmatch(digits[17:]):
         return None
     return int(digits[17:], 16)
 
 
+_NUMBER = re.compile("[0-9a-f]{15}")
+
+
+@lru_cache(maxsize=64)
 def _store_bits(store_id: str) -> str:
     return sha256(store_id.encode()).hexdigest()[:15]
 

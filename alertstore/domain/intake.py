@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
+from alertstore.domain.content import alert_content, record_content
 from alertstore.domain.dedup import Candidate, match
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.identity import fingerprint_of
@@ -94,7 +95,7 @@ class Arrival:
     predecessor: str | None = None
 
 
-def decide_arrival(  # noqa: PLR0913 - one record's whole situation
+def decide_arrival(
     prepared: Prepared,
     candidates: Sequence[Candidate],
     *,
@@ -123,7 +124,7 @@ def decide_arrival(  # noqa: PLR0913 - one record's whole situation
         found = match(candidates, at, now, window, by)
         if found.joins is not None:
             draft = EventDraft(EventKind.ALERT_DEDUPLICATED.value, found.joins.uuid, now, actor)
-            draft.facts, draft.reason, draft.content = facts, reason, {"record": record_sha256}
+            draft.facts, draft.reason, draft.content = facts, reason, record_content(record_sha256)
             return Arrival(draft, prepared, at, assumed, joined=found.joins)
         if found.repeats is not None:
             facts["predecessor"] = predecessor = found.repeats.uuid
@@ -140,13 +141,7 @@ def decide_arrival(  # noqa: PLR0913 - one record's whole situation
         "tags": (None, prepared.tags),
     }
     draft.facts, draft.reason = facts, reason
-    draft.content = {
-        "description": prepared.description,
-        "fingerprint": prepared.fingerprint,
-        "indicators": prepared.pairs,
-        "record": record_sha256,
-        "title": prepared.title,
-    }
+    draft.content = alert_content(prepared.title, prepared.description, prepared.fingerprint, prepared.pairs, record_sha256)
     return Arrival(draft, prepared, at, assumed, predecessor=predecessor)
 
 

@@ -7,7 +7,7 @@ Source: the API page (`status`) and the contract's patch table. The table is dat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import frozen
 
@@ -53,8 +53,7 @@ class LifecyclePolicy:
         return self.table[current]
 
 
-@frozen
-class LifecycleTimes:
+class LifecycleTimes(NamedTuple):
     """When an alert was acknowledged, triaged and closed, in microseconds; None: not yet."""
 
     acknowledged_at: int | None = None
@@ -79,7 +78,4 @@ class LifecycleTimes:
 
     def since(self, before: LifecycleTimes) -> dict[str, int | None]:
         """Those of the times that are not as they were before."""
-        return {name: getattr(self, name) for name in _TIMES if getattr(self, name) != getattr(before, name)}
-
-
-_TIMES = ("acknowledged_at", "triaged_at", "closed_at")
+        return {name: now for name, now, then in zip(self._fields, self, before, strict=True) if now != then}

@@ -78,7 +78,7 @@ class Tree:
         node = hashes = sha256(b"\x00" + body).digest()
         size, level, peaks = self.size, 0, self._peaks
         while not size >> level & 1:
-            node = sha256(b"\x01" + peaks.pop(level) + node).digest()
+            node = sha256(b"\x01" + peaks.pop(level, b"") + node).digest()  # a hole, in a damaged log, makes a wrong node
             hashes += node
             level += 1
         peaks[level] = node

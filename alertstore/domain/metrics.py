@@ -152,7 +152,7 @@ class Group(NamedTuple):
     severity: Severity
     source_name: str
     close_classification: CloseClassification | None
-    count: int
+    alerts: int
 
 
 class DayGroup(NamedTuple):
@@ -160,7 +160,7 @@ class DayGroup(NamedTuple):
 
     day: int
     close_classification: CloseClassification | None
-    count: int
+    alerts: int
 
 
 @frozen
@@ -232,17 +232,17 @@ def measure(
     top_indicators: Sequence[tuple[str, str, int]] = (),
 ) -> AlertMetrics:
     """The metrics that counts come to."""
-    status, severity, active, source, verdict, by_source = (Counter[str]() for _ in range(6))
+    status, severity, active, source, verdict = (Counter[str]() for _ in range(5))
     source_verdicts: dict[str, Counter[CloseClassification]] = {}
     for group in counts.groups:
-        status[group.status] += group.count
-        severity[group.severity] += group.count
-        source[group.source_name] += group.count
+        status[group.status] += group.alerts
+        severity[group.severity] += group.alerts
+        source[group.source_name] += group.alerts
         if group.status is not AlertStatus.CLOSED:
-            active[group.severity] += group.count
+            active[group.severity] += group.alerts
         if group.close_classification is not None:
-            verdict[group.close_classification] += group.count
-            source_verdicts.setdefault(group.source_name, Counter())[group.close_classification] += group.count
+            verdict[group.close_classification] += group.alerts
+            source_verdicts.setdefault(group.source_name, Counter())[group.close_classification] += group.alerts
     days, day_verdicts = _by_day(counts.days)
     total = sum(status.values())
     times = {name: Durations.of(counts.durations[name], total) for name in TIMES}
@@ -275,9 +275,9 @@ def _by_day(groups: Sequence[DayGroup]) -> tuple[dict[str, int], dict[str, Verdi
     totals: Counter[int] = Counter()
     verdicts: dict[int, Counter[CloseClassification]] = {}
     for group in groups:
-        totals[group.day] += group.count
+        totals[group.day] += group.alerts
         if group.close_classification is not None:
-            verdicts.setdefault(group.day, Counter())[group.close_classification] += group.count
+            verdicts.setdefault(group.day, Counter())[group.close_classification] += group.alerts
     names = {day: from_micros(day * DAY).date().isoformat() for day in sorted(totals)}
     return (
         {name: totals[day] for day, name in names.items()},

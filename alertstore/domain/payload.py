@@ -104,13 +104,17 @@ def _whole_number(digits: str) -> int:
         raise ValueError(f"a number of {len(digits)} digits is too long") from None
 
 
+LONGEST_INTEGER = 4000
+"""Digits; Python itself refuses to read longer ones (at 4,300)."""
+
+
 def _shown_float(digits: str) -> float | str:
     number = float(digits)
     return number if math.isfinite(number) else digits
 
 
 def _shown_int(digits: str) -> int | str:
-    return int(digits) if len(digits) <= 4000 else digits  # noqa: PLR2004 - below every limit Python may set by default
+    return int(digits) if len(digits) <= LONGEST_INTEGER else digits
 
 
 _decode: Callable[[str], Any] = json.JSONDecoder(parse_constant=_refuse_constant).decode

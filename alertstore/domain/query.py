@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from attrs import fields, frozen
@@ -16,6 +15,7 @@ from alertstore.errors import AlertValidationError, FieldProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from enum import StrEnum
 
 Item = TypeVar("Item")
 

@@ -60,7 +60,7 @@ _FIELDS = {
     "sha1": "hash",
     "sha256": "hash",
 }
-_NOTHING = frozenset({"", "-", "n/a", "::", "0.0.0.0", "localhost"})  # noqa: S104 - an address that is none
+_NOTHING = frozenset({"", "-", "n/a", "::", "0.0.0.0", "localhost"})  # noqa: S104 - what logs write for "no address"
 _JOINT = re.compile(r"[¦|]")
 
 

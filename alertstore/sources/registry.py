@@ -21,7 +21,7 @@ LAST = {"generic": "alertstore.sources.generic"}
 _ADVICE = f"mend or uninstall the package, or set {NO_PLUGINS}=1"
 
 
-def load_sources(plugins: bool = True) -> list[Source]:  # noqa: FBT001, FBT002 - the flag is AlertStore.open's own
+def load_sources(*, plugins: bool = True) -> list[Source]:
     """Every source in the order in which they are asked. A plugin that does not load is left out with a warning."""
     loaded = [_built_in(path) for path in BUILT_IN.values()]
     for entry in _entries() if plugins else ():
@@ -32,7 +32,7 @@ def load_sources(plugins: bool = True) -> list[Source]:  # noqa: FBT001, FBT002 
     return loaded + [_built_in(path) for path in LAST.values()]
 
 
-def load_source(name: str, plugins: bool = True) -> Source:  # noqa: FBT001, FBT002
+def load_source(name: str, *, plugins: bool = True) -> Source:
     """The source of that name; SourceError naming the known ones, or saying why a plugin did not load."""
     ours = BUILT_IN | LAST
     if name in ours:

@@ -42,7 +42,7 @@ def parse_time(value: Any, tz: tzinfo) -> tuple[int | None, str | None]:
     also as text. `tz` is the zone of a time without an offset.
     """
     if type(value) is str:
-        if len(value) - _STAMP == 5 and value[_STAMP:] == "+0000":  # noqa: PLR2004 - Suricata's form, most of all times
+        if len(value) == _STAMP + len("+0000") and value[_STAMP:] == "+0000":
             micros = _utc_micros(value[:_STAMP])
             if micros is not None:
                 return micros, None

@@ -40,9 +40,7 @@ def counts(conn: sqlite3.Connection, window: Window) -> Counts:
     def ask(sql: str) -> Sequence[tuple[Any, ...]]:
         return conn.execute(sql, window.values).fetchall()
 
-    groups = ask(
-        f"SELECT status, severity, source_name, close_classification, count(*) FROM alert WHERE {window.sql} GROUP BY 1, 2, 3, 4"
-    )
+    groups = ask(f"SELECT status, severity, source_name, close_classification, count(*) FROM alert WHERE {window.sql} GROUP BY 1, 2, 3, 4")
     # Integer division rounds toward zero; days before 1970 must round down.
     day = f"({window.by} - ((({window.by} % {DAY}) + {DAY}) % {DAY})) / {DAY}"
     days = ask(f"SELECT {day}, close_classification, count(*) FROM alert WHERE {window.sql} GROUP BY 1, 2")

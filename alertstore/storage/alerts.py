@@ -58,7 +58,8 @@ def save(transaction: Transaction, changes: Iterable[tuple[int, Change]]) -> Non
 
 def _columns(draft: EventDraft, heads: Mapping[str, Any], seq: int, before: Mapping[str, object]) -> dict[str, object]:
     """The columns that an event changes: its registers, what follows from them, and the edits that now stand."""
-    columns = {name: new for name, (_, new) in (draft.changes or {}).items()} | (draft.sets or {})
+    columns: dict[str, object] = {name: new for name, (_, new) in (draft.changes or {}).items()}
+    columns.update(draft.sets or {})
     if "tags" in columns:
         columns["tags"] = dump(columns["tags"])
     columns["updated_at"] = draft.at

@@ -8,15 +8,15 @@ from contextlib import closing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from alertstore.domain.events import canonical
+from alertstore.domain.content import alert_content, document_content, finding_content, indicators_content, record_content
 from alertstore.domain.fold import ALERT_COLUMNS, Committed, Fold, Problem
-from alertstore.domain.identity import commitment, fingerprint_of, indicator_uuid
+from alertstore.domain.identity import commitment, indicator_uuid
 from alertstore.domain.merkle import HASH, Frontier, Tree, leaf_hash
 from alertstore.storage import schema
 from alertstore.storage.repository import frontier_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 MOST_PROBLEMS = 100
 """A store with more is wrong enough; the rest is not listed."""
@@ -37,33 +37,35 @@ def check_head(conn: sqlite3.Connection) -> tuple[Frontier, list[Problem]]:
 
 def check_tree(conn: sqlite3.Connection) -> tuple[Frontier, list[Problem]]:
     """Every leaf and every node of the tree, from the stored bodies."""
-    tree, problems = Tree(Frontier()), []
+    tree, problems = Tree(Frontier()), list[Problem]()
     for seq, hashes, body in conn.execute("SELECT seq, hashes, body FROM event ORDER BY seq"):
-        problems += _check_leaf(tree, seq, hashes, body)
-    return tree.frontier(), problems
+        if seq != tree.size + 1 or hashes != tree.append(body):
+            problems += _misplaced(tree, seq, hashes, body)
+    return tree.frontier(), problems[:MOST_PROBLEMS]
 
 
-def _check_leaf(tree: Tree, seq: int, hashes: bytes, body: bytes) -> Iterator[Problem]:
-    if seq != tree.size + 1:
-        yield Problem("event", f"event {seq}", f"event {tree.size + 1}", "a gap")
-        tree.size = seq - 1
-    try:
-        expected = tree.append(body)
-    except KeyError:  # after a gap the tree has holes
-        expected = leaf_hash(body)
-    if hashes != expected:
-        kind = "event" if hashes[:HASH] != expected[:HASH] else "tree"
-        yield Problem(kind, f"event {seq}", expected.hex(), hashes.hex())
+def _misplaced(tree: Tree, seq: int, hashes: bytes, body: bytes) -> list[Problem]:
+    """What is wrong with an event whose hashes are not those of its place: it, or only the nodes beside it, or the numbering."""
+    if seq != tree.size:
+        missing, tree.size = f"event {tree.size + 1}", seq
+        return [Problem("event", f"event {seq}", missing, "a gap")]
+    if hashes[:HASH] != leaf_hash(body):
+        return [Problem("event", f"event {seq}", leaf_hash(body).hex(), hashes[:HASH].hex())]
+    return [Problem("tree", f"event {seq}", "the nodes that its leaf completes", hashes[HASH:].hex())]
 
 
+_WITH_CONTENT = {"alert_ingested", "alert_deduplicated", "alert_indicators_added"}
+
+# The indicators that event e itself named, `type:value`, in no order (sorting a handful is cheaper in Python).
 _PAIRS = (
-    "(SELECT group_concat(pair, x'0a') FROM (SELECT i.type || ':' || i.value AS pair FROM alert_indicator l CROSS JOIN indicator i "
-    "ON i.id = l.indicator_id WHERE l.alert_id = a.id AND l.seq = e.seq ORDER BY pair))"
+    "(SELECT group_concat(i.type || ':' || i.value, x'0a') FROM alert_indicator l CROSS JOIN indicator i ON i.id = l.indicator_id "
+    "WHERE l.alert_id = e.alert_id AND l.seq = e.seq)"
 )
 _EVENTS = (
     "SELECT e.seq, e.at, e.kind, e.alert_id, e.salt, e.hashes, e.body, o.alert_id, o.import_id, o.record, o.source_name, o.occurred_at, "
-    f"o.sha256, o.raw, a.title, a.description, a.fingerprint, {_PAIRS} FROM event e LEFT JOIN occurrence o ON o.seq = e.seq "
-    "LEFT JOIN alert a ON a.id = e.alert_id AND e.kind IN ('alert_ingested', 'alert_indicators_added') ORDER BY e.seq"
+    f"o.sha256, o.raw, a.title, a.description, a.fingerprint, CASE WHEN a.id IS NOT NULL THEN {_PAIRS} END FROM event e "
+    "LEFT JOIN occurrence o ON o.seq = e.seq LEFT JOIN alert a ON a.id = e.alert_id AND e.kind IN ('alert_ingested', 'alert_indicators_added') "
+    "ORDER BY e.seq"
 )
 
 
@@ -82,31 +84,45 @@ class Audit:
     def run(self) -> Frontier:
         """Check everything; give back the edge of the tree that the stored bodies come to."""
         tree = Tree(Frontier())
-        for row in self.conn.execute(_EVENTS):
-            self._event(tree, row)
-            if len(self.problems) > MOST_PROBLEMS:
+        append, fold, problems = tree.append, self.fold.add, self.problems
+        for seq, at, kind, alert, salt, hashes, body, *rest in self.conn.execute(_EVENTS):
+            if seq != tree.size + 1 or hashes != append(body):
+                problems += _misplaced(tree, seq, hashes, body)
+            try:
+                text = body.decode()
+                said, end = _decode(text)
+                if end != len(text):
+                    problems.append(Problem("event", f"event {seq}", "one JSON object", text[end:]))
+            except ValueError as fault:
+                problems.append(Problem("event", f"event {seq}", "JSON", str(fault)))
+                continue
+            if said.get("seq") != seq or said.get("at") != at or said.get("kind") != kind:
+                problems.append(Problem("event", f"event {seq}", [seq, at, kind], [said.get(name) for name in ("seq", "at", "kind")]))
+            fold(seq, kind, said, alert, salt)
+            if kind in _WITH_CONTENT:
+                self._content(seq, kind, said, alert, salt, rest)
+            if len(problems) > MOST_PROBLEMS:
                 return tree.frontier()
         for alert, seq in self.unbacked.items():
             if alert not in self.fold.deleted:
                 self.problems.append(Problem("content", f"event {seq}", "the content of its alert", "no such row"))
-        for check in (self._alerts, self._indicators, self._malice, self._findings, self._documents, self._tables, self._rejected, self._schema):
+        for check in (
+            self._alerts,
+            self._indicators,
+            self._malice,
+            self._findings,
+            self._documents,
+            self._tables,
+            self._rejected,
+            self._schema,
+        ):
             check()
         return tree.frontier()
 
-    def _event(self, tree: Tree, row: tuple[Any, ...]) -> None:
-        (seq, at, kind, alert, salt, hashes, body, owner, import_id, record, source, occurred, digest, raw, title, text, print_, pairs) = row
-        expected = tree.append(body) if seq == tree.size + 1 else None
-        if hashes != expected:
-            self.problems.extend(_check_leaf(tree, seq, hashes, body) if expected is None else _wrong(seq, expected, hashes))
-        try:
-            said = json.loads(body)
-        except ValueError as fault:
-            self.problems.append(Problem("event", f"event {seq}", "JSON", str(fault)))
-            return
-        if said.get("seq") != seq or said.get("at") != at or said.get("kind") != kind:
-            self.problems.append(Problem("event", f"event {seq}", [seq, at, kind], [said.get(name) for name in ("seq", "at", "kind")]))
-        self.fold.add(seq, kind, said, alert, salt)
-        if kind == "alert_ingested" or kind == "alert_deduplicated":  # noqa: PLR1714 - the hot path
+    def _content(self, seq: int, kind: str, said: Mapping[str, Any], alert: int, salt: bytes | None, rest: list[Any]) -> None:
+        """Hold the record, and the alert's content, that came with an event against it."""
+        (owner, import_id, record, source, occurred, digest, raw, title, text, print_, pairs) = rest
+        if kind != "alert_indicators_added":
             facts = said["facts"]
             state = self.fold.alerts.get(alert)
             place = (owner, import_id, record, occurred, source)
@@ -115,28 +131,21 @@ class Audit:
                 return
             if raw is not None and sha256(raw).digest() != digest:
                 self.problems.append(Problem("content", f"occurrence {seq}: raw", digest.hex(), sha256(raw).hexdigest()))
-            content: dict[str, Any] = {"record": digest.hex()}
-            if kind == "alert_ingested":
-                if title is None:
-                    self.unbacked[alert] = seq
-                    return
-                listed = pairs.split("\n") if pairs is not None else []
-                self.links += len(listed)
-                content = {"description": text, "fingerprint": print_, "indicators": listed, "record": content["record"], "title": title}
-                if print_ != fingerprint_of(title, source, listed):
-                    self.problems.append(Problem("row", f"alert {alert}: fingerprint", fingerprint_of(title, source, listed), print_))
-            self._committed(seq, said, salt, content)
-        elif kind == "alert_indicators_added":
-            if title is None:
-                self.unbacked[alert] = seq
+            if kind == "alert_deduplicated":
+                self._committed(seq, said, salt, record_content(digest.hex()))
                 return
-            listed = pairs.split("\n") if pairs is not None else []
-            self.links += len(listed)
-            self._committed(seq, said, salt, {"indicators": listed})
+        if title is None:
+            self.unbacked[alert] = seq
+            return
+        listed = sorted(pairs.split("\n")) if pairs is not None else []
+        self.links += len(listed)
+        whole = kind == "alert_ingested"
+        content = alert_content(title, text, print_, listed, digest.hex()) if whole else indicators_content(listed)
+        self._committed(seq, said, salt, content)
 
-    def _committed(self, seq: int, said: Mapping[str, Any], salt: bytes | None, content: object) -> None:
+    def _committed(self, seq: int, said: Mapping[str, Any], salt: bytes | None, content: bytes) -> None:
         """Hold content against what its event commits to."""
-        if salt is None or commitment(salt, canonical(content)) != said.get("content"):
+        if salt is None or commitment(salt, content) != said.get("content"):
             self.problems.append(Problem("content", f"event {seq}", said.get("content"), "content that is not what was committed to"))
 
     def _compare(self, where: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
@@ -151,15 +160,15 @@ class Audit:
             yield dict(zip(names, row, strict=True))
 
     def _alerts(self) -> None:
-        left = self.fold.alerts
+        left, row = self.fold.alerts, self.fold.row
         for number, *found in self.conn.execute(f"SELECT id, {', '.join(ALERT_COLUMNS)} FROM alert ORDER BY id"):
-            expected = left.pop(number, None)
-            if expected == found:
-                continue
-            if expected is None:
+            state = left.pop(number, None)
+            if state is None:
                 self.problems.append(Problem("row", f"alert {found[0]}", "no such alert", "a row"))
-                continue
-            self._compare(f"alert {expected[0]}", dict(zip(ALERT_COLUMNS, expected, strict=True)), dict(zip(ALERT_COLUMNS, found, strict=True)))
+            elif found != row(state):
+                self._compare(
+                    f"alert {state[0]}", dict(zip(ALERT_COLUMNS, state, strict=True)), dict(zip(ALERT_COLUMNS, found, strict=True))
+                )
         self.problems += [Problem("row", f"alert {state[0]}", "a row", "no such alert") for state in left.values()]
         self._same("deleted_alert", self.fold.deleted, dict(self.conn.execute("SELECT id, uuid FROM deleted_alert")))
         for table, expected_count in (("alert_indicator", self.links), ("occurrence", self.fold.records)):
@@ -197,7 +206,9 @@ class Audit:
             if expected is None:
                 self.problems.append(Problem("row", where, "as it was created", row))
             else:
-                self._compare(where, {**expected, "is_enriched": 0}, {name: row[name] for name in (*expected, "is_enriched", "enrichment_results")})
+                self._compare(
+                    where, {**expected, "is_enriched": 0}, {name: row[name] for name in (*expected, "is_enriched", "enrichment_results")}
+                )
         gone = [uuid for uuid, verdict in verdicts.items() if verdict["malice"] != "Pending" or verdict["malice_overridden_at"] is not None]
         self.problems += [Problem("row", f"indicator {uuid}", verdicts[uuid], "no such verdict") for uuid in gone]
 
@@ -219,8 +230,7 @@ class Audit:
                 self.problems.append(Problem("row", f"finding {row['uuid']}", "no such finding", "a row"))
                 continue
             evidence = None if row["evidence"] is None else json.loads(row["evidence"])
-            content = {name: row[name] for name in ("agent_name", "summary", "confidence", "recommended_action")} | {"evidence": evidence}
-            self._committed(row["seq"], known.body, known.salt, content)
+            self._committed(row["seq"], known.body, known.salt, finding_content(row | {"evidence": evidence}))
             place = {"uuid": known.body["facts"]["finding"], "alert_id": known.alert, "posted_at": known.body["at"]}
             self._compare(f"finding {row['uuid']}", place, {name: row[name] for name in place})
         self.problems += [Problem("row", f"finding of event {seq}", "a row", "no such finding") for seq in self.fold.findings]
@@ -232,7 +242,7 @@ class Audit:
             if known is None:
                 self.problems.append(Problem("row", f"document {row['uuid']}", "no such document", "a row"))
                 continue
-            self._committed(row["seq"], known.body, known.salt, {name: row[name] for name in ("title", "description", "content")})
+            self._committed(row["seq"], known.body, known.salt, document_content(row))
             self._compare(f"document {row['uuid']}", self._document(known), {name: row[name] for name in self._document(known)})
         self.problems += [Problem("row", f"document {uuid}", "a row", "no such document") for uuid in left]
 
@@ -274,7 +284,7 @@ class Audit:
             facts = known.body["facts"]
             place = {"import_id": facts["import"], "reason": facts["why"]} | {name: facts[name] for name in ("record", "position", "size")}
             self._compare(f"rejected record {row['seq']}", place, {name: row[name] for name in place})
-            self._committed(row["seq"], known.body, known.salt, {"record": row["sha256"].hex()})
+            self._committed(row["seq"], known.body, known.salt, record_content(row["sha256"].hex()))
             raw = row["raw"]
             if raw is not None and len(raw) == row["size"] and sha256(raw).digest() != row["sha256"]:
                 self.problems.append(Problem("content", f"rejected record {row['seq']}: raw", row["sha256"].hex(), sha256(raw).hexdigest()))
@@ -286,9 +296,5 @@ class Audit:
             self.problems += [Problem("schema", where, expected, found) for where, expected, found in schema.differences(self.conn, fresh)]
 
 
-def _wrong(seq: int, expected: bytes, found: bytes) -> Iterable[Problem]:
-    kind = "event" if found[:HASH] != expected[:HASH] else "tree"
-    return [Problem(kind, f"event {seq}", expected.hex(), found.hex())]
-
-
+_decode = json.JSONDecoder().raw_decode  # what json.loads does, without its guess at the encoding
 _dump: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode

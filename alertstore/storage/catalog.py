@@ -150,7 +150,8 @@ def link(transaction: Transaction, alert: int, change: Change, pairs: Sequence[s
     span = conn.execute("SELECT occurred_at, last_seen_at FROM alert WHERE id = ?", (alert,)).fetchone()
     find_indicators(conn, known, dict.fromkeys(pairs, span), change.state.updated_at)
     conn.executemany(
-        "INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)", [(alert, known[pair], transaction.seq) for pair in pairs]
+        "INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)",
+        [(alert, known[pair], transaction.seq) for pair in pairs],
     )
     search.learn(conn, [alert])
     refresh_sightings(conn, list(known.values()))
@@ -183,7 +184,9 @@ def save_indicator_malice(transaction: Transaction, number: int, draft: EventDra
 
 def occurrences(conn: sqlite3.Connection, alert: int) -> list[Occurrence]:
     """Every record that reported an alert, in the order they came."""
-    return [rows.occurrence(row) for row in conn.execute(f"SELECT {rows.OCCURRENCE} FROM occurrence WHERE alert_id = ? ORDER BY seq", (alert,))]
+    return [
+        rows.occurrence(row) for row in conn.execute(f"SELECT {rows.OCCURRENCE} FROM occurrence WHERE alert_id = ? ORDER BY seq", (alert,))
+    ]
 
 
 def reported(conn: sqlite3.Connection, source_name: str, sha256: bytes) -> str | None:

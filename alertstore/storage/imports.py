@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -14,6 +13,7 @@ from alertstore.storage.rows import maybe, moment
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
 
 @frozen
@@ -39,8 +39,10 @@ class Import:
 
 @frozen
 class RejectedRecord:
-    """A record that could not be read: why, where it stood (its number, its byte offset), its bytes to a limit of 64 KiB
-    where it was over-long, its full size and its SHA-256 (hex)."""
+    """A record that could not be read: why, and where it stood (its number, its byte offset).
+
+    `size` and `sha256` (hex) are of all of it; of an over-long record `raw` holds the first 64 KiB.
+    """
 
     import_id: int
     record: int
@@ -57,8 +59,18 @@ def imports(conn: sqlite3.Connection) -> list[Import]:
 
     def value(row: tuple[Any, ...]) -> Import:
         number, name, source, started, finished, sha256, size, fault, *counts, notes = row
-        digest = None if sha256 is None else sha256.hex()
-        return Import(number, name, source, moment(started), maybe(finished), digest, size, fault, *counts, json.loads(notes or "{}"))
+        return Import(
+            id=number,
+            name=name,
+            source_name=source,
+            started_at=moment(started),
+            finished_at=maybe(finished),
+            sha256=None if sha256 is None else sha256.hex(),
+            size=size,
+            fault=fault,
+            **dict(zip(COUNTS, counts, strict=True)),
+            notes=json.loads(notes or "{}"),
+        )
 
     return [value(row) for row in conn.execute(sql)]
 
@@ -69,5 +81,5 @@ def rejected(conn: sqlite3.Connection, import_id: int | None, limit: int | None 
         "SELECT import_id, record, position, reason, size, sha256, raw FROM rejected_record "
         "WHERE import_id = ?1 OR ?1 IS NULL ORDER BY seq LIMIT ?2"
     )
-    for row in conn.execute(sql, (import_id, -1 if limit is None else limit)):
-        yield RejectedRecord(*row[:5], row[5].hex(), row[6])
+    for number, record, position, reason, size, sha256, raw in conn.execute(sql, (import_id, -1 if limit is None else limit)):
+        yield RejectedRecord(number, record, position, reason, size, sha256.hex(), raw)

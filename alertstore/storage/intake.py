@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from alertstore.domain.content import record_content
 from alertstore.domain.dedup import Candidate
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.storage.alerts import dump, refresh_malice
@@ -134,7 +135,9 @@ def finish_import(transaction: Transaction, number: int, *, actor: str, outcome:
 def save(repository: Repository, transaction: Transaction, batch: Batch) -> None:
     """Append the events of a batch and write its rows."""
     conn = transaction.conn
-    (last,) = conn.execute("SELECT max(coalesce((SELECT max(id) FROM alert), 0), coalesce((SELECT max(id) FROM deleted_alert), 0))").fetchone()
+    (last,) = conn.execute(
+        "SELECT max(coalesce((SELECT max(id) FROM alert), 0), coalesce((SELECT max(id) FROM deleted_alert), 0))"
+    ).fetchone()
     first = last + 1
     occurrences, fresh, numbers = [], [], {}
     append, import_id, source_name = transaction.append, batch.import_id, batch.source_name
@@ -151,7 +154,8 @@ def save(repository: Repository, transaction: Transaction, batch: Batch) -> None
         occurrences.append((seq, kept.alert, import_id, kept.number, source_name, arrival.occurred_at, kept.sha256, kept.raw))
     _save_alerts(conn, source_name, transaction.now, [kept for _, kept in fresh])
     conn.executemany(
-        "INSERT INTO occurrence (seq, alert_id, import_id, record, source_name, occurred_at, sha256, raw) VALUES (?,?,?,?,?,?,?,?)", occurrences
+        "INSERT INTO occurrence (seq, alert_id, import_id, record, source_name, occurred_at, sha256, raw) VALUES (?,?,?,?,?,?,?,?)",
+        occurrences,
     )
     _save_links(conn, repository.caches.setdefault("indicators", {}), transaction.now, fresh)
     _save_repeats(conn, [kept for kept in batch.kept if kept.arrival.joined is not None])
@@ -165,7 +169,7 @@ def save_refused(transaction: Transaction, import_id: int, refused: Iterable[Ref
     for one in refused:
         draft = EventDraft(EventKind.RECORD_REJECTED, str(import_id), transaction.now, actor, reason=reason)
         draft.facts = {"import": import_id, "record": one.number, "position": one.position, "size": one.size, "why": one.reason}
-        draft.content = {"record": one.sha256.hex()}
+        draft.content = record_content(one.sha256.hex())
         seq = transaction.append(draft)
         stored.append((seq, import_id, one.number, one.position, one.reason, one.size, one.sha256, one.raw))
     transaction.conn.executemany(

@@ -12,15 +12,16 @@ from alertstore.storage import rows, search
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
     from alertstore.domain.alert import AlertSummary
     from alertstore.domain.changes import AlertState
     from alertstore.domain.query import AlertFilter
 
 _SEVERITY_RANK = "CASE a.severity " + " ".join(f"WHEN '{s.value}' THEN {s.rank}" for s in Severity) + " END"
-_COLUMNS = {
-    name: f"a.{name}" for name in ("occurred_at", "created_at", "updated_at", "last_seen_at", "ingested_at", "duplicate_count")
-} | {"severity": _SEVERITY_RANK}
+_COLUMNS = {name: f"a.{name}" for name in ("occurred_at", "created_at", "updated_at", "last_seen_at", "ingested_at", "duplicate_count")} | {
+    "severity": _SEVERITY_RANK
+}
 _LISTED = ", ".join(f"a.{name}" for name in rows.SUMMARY.split(", "))
 
 
@@ -140,12 +141,11 @@ def count(conn: sqlite3.Connection, wanted: AlertFilter) -> int:
     return int(conn.execute(f"SELECT count(*) {found[0]}", found[1]).fetchone()[0]) if found else 0
 
 
-def states(conn: sqlite3.Connection, wanted: AlertFilter) -> list[tuple[int, AlertState]]:
-    """(number, state) of each alert that passes a filter, in order of number."""
+def states(conn: sqlite3.Connection, wanted: AlertFilter) -> Iterator[tuple[int, AlertState]]:
+    """(number, state) of each alert that passes a filter, in order of number, read as they are asked for."""
     found = _matching(conn, wanted)
     columns = ", ".join(f"a.{name}" for name in rows.STATE.split(", "))
-    return [rows.state(row) for row in conn.execute(f"SELECT {columns} {found[0]} ORDER BY a.id", found[1])] if found else []
-
+    return map(rows.state, conn.execute(f"SELECT {columns} {found[0]} ORDER BY a.id", found[1])) if found else iter(())
 
 
 def find_uuids(conn: sqlite3.Connection, ending: str, limit: int) -> list[str]:

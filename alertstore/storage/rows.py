@@ -59,9 +59,7 @@ RULE = (
     "id, uuid, name, source_rule_id, source_name, severity, is_active, mitre_tactics, mitre_techniques, mitre_subtechniques, "
     "data_sources, run_frequency, created_by, documentation, created_at, updated_at"
 )
-DOCUMENT = (
-    "id, uuid, title, document_type, is_global, description, tags, version, created_at, updated_at, content, targeting_rules"
-)
+DOCUMENT = "id, uuid, title, document_type, is_global, description, tags, version, created_at, updated_at, content, targeting_rules"
 FINDING = "uuid, agent_name, summary, confidence, recommended_action, evidence, posted_at"
 OCCURRENCE = "occurred_at, raw, sha256, import_id, record, source_name"
 EVENT = "seq, body"
@@ -71,6 +69,7 @@ STATUS = {s.value: s for s in AlertStatus}
 SEVERITY = {s.value: s for s in Severity}
 CLASSIFICATION = {c.value: c for c in CloseClassification}
 MALICE = {m.value: m for m in Malice}
+INDICATOR_TYPE = {t.value: t for t in IndicatorType}
 ENRICHMENT = {e.value: e for e in EnrichmentStatus}
 
 
@@ -111,7 +110,7 @@ def state(row: Row) -> tuple[int, AlertState]:
         since,
         LifecycleTimes(acknowledged, triaged, closed),
         updated,
-        {} if heads == "{}" else _decode(heads)[0],
+        {} if heads[:2] == "{}" else _decode(heads)[0],
     )
 
 
@@ -142,7 +141,7 @@ def indicator(row: Row, store_id: str) -> Indicator:
     (number, kind, value, first, last, enriched, malice, created, updated, source, overridden, results) = row
     return Indicator(
         indicator_uuid(store_id, number),
-        IndicatorType(kind),
+        INDICATOR_TYPE[kind],
         value,
         moment(first),
         moment(last),
@@ -158,13 +157,24 @@ def indicator(row: Row, store_id: str) -> Indicator:
 
 def rule(row: Row) -> DetectionRule:
     """The value of a row of RULE columns."""
+    (_, uuid, name, rule_id, source, severity, active, tactics, techniques, subtechniques, data_sources, frequency, author,
+     documentation, created, updated) = row  # fmt: skip
     return DetectionRule(
-        *row[1:6],
-        bool(row[6]),
-        *(texts(column) for column in row[7:11]),
-        *row[11:14],
-        moment(row[14]),
-        moment(row[15]),
+        uuid,
+        name,
+        rule_id,
+        source,
+        severity,
+        bool(active),
+        texts(tactics),
+        texts(techniques),
+        texts(subtechniques),
+        texts(data_sources),
+        frequency,
+        author,
+        documentation,
+        moment(created),
+        moment(updated),
     )
 
 
@@ -202,7 +212,8 @@ def finding(row: Row) -> Finding:
 
 def occurrence(row: Row) -> Occurrence:
     """The value of a row of OCCURRENCE columns."""
-    return Occurrence(moment(row[0]), row[1], row[2].hex(), *row[3:])
+    (occurred, raw, sha256, import_id, record, source) = row
+    return Occurrence(moment(occurred), raw, sha256.hex(), import_id, record, source)
 
 
 def header(columns: str | None, delimiter: str | None) -> Header | None:
@@ -210,7 +221,7 @@ def header(columns: str | None, delimiter: str | None) -> Header | None:
     return None if columns is None or delimiter is None else Header(texts(columns), delimiter)
 
 
-def alert(  # noqa: PLR0913 - an alert has that many parts
+def alert(
     row: Row,
     *,
     indicators: Sequence[Indicator],

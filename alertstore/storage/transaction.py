@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alertstore.domain.events import LARGEST_BODY, canonical, encode_body
+from alertstore.domain.events import LARGEST_BODY, encode_body
 from alertstore.domain.identity import commitment, salt, sequence_uuid
 from alertstore.domain.merkle import Tree
 from alertstore.domain.times import to_micros
@@ -27,9 +27,7 @@ class Transaction:
     salts. So a store with a given clock and given ids has the same root every time.
     """
 
-    def __init__(
-        self, conn: sqlite3.Connection, frontier: Frontier, clock: Callable[[], datetime], ids: Callable[[], UUID]
-    ) -> None:
+    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, clock: Callable[[], datetime], ids: Callable[[], UUID]) -> None:
         """Begin; the caller holds the write lock."""
         self.conn = conn
         self.now = to_micros(clock())
@@ -65,7 +63,7 @@ class Transaction:
                     self._base = self._ids()
                 self._secret = self._ids().bytes
             salted = salt(self._secret, seq)
-            committed = commitment(salted, canonical(draft.content))
+            committed = commitment(salted, draft.content)
         body = encode_body(draft, seq, committed)
         if len(body) > LARGEST_BODY:
             raise AlertValidationError([FieldProblem(draft.kind, f"comes to more than {LARGEST_BODY:,} bytes", len(body))])

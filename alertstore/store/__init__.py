@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from alertstore.domain.dedup import DedupPolicy
@@ -13,7 +12,7 @@ from alertstore.domain.lifecycle import LifecyclePolicy
 from alertstore.errors import AlertValidationError, FieldProblem
 from alertstore.storage import migration, schema
 from alertstore.storage.repository import Durability, Mode, Repository, create_file, open_file, open_memory
-from alertstore.store.base import is_storable
+from alertstore.store.base import UNSTORABLE, is_storable
 from alertstore.store.catalog import Catalog
 from alertstore.store.edits import Edits
 from alertstore.store.evidence import Evidence
@@ -24,6 +23,7 @@ from alertstore.store.numbers import Numbers
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
     from types import TracebackType
     from uuid import UUID
 
@@ -36,7 +36,7 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
     """
 
     @classmethod
-    def open(  # noqa: PLR0913 - everything a store is opened with
+    def open(
         cls,
         path: str | os.PathLike[str],
         *,
@@ -64,7 +64,7 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
         _check_choice("mode", mode, ("create", "rw", "ro"))
         _check_choice("durability", durability, ("full", "normal"))
         if not is_storable(actor):
-            raise AlertValidationError([FieldProblem("actor", "must be text that can be stored: not blank, no NUL, no lone surrogate", actor)])
+            raise AlertValidationError([FieldProblem("actor", UNSTORABLE, actor)])
 
         def fill(repository: Repository) -> None:
             _fill(repository, clock, ids, actor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alertstore.domain.changes import Act
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class StoreBase:
     """The parts of an open store, for the classes that `AlertStore` is made of."""
 
-    def __init__(  # noqa: PLR0913 - everything a store is opened with
+    def __init__(
         self,
         repository: Repository,
         *,
@@ -71,8 +72,8 @@ class StoreBase:
     def _by(self, actor: str | None, reason: str | None) -> tuple[str, str | None]:
         """Who acts and why, checked: they stand in the history for good."""
         problems = [
-            FieldProblem(name, "must be text that can be stored: not blank, no NUL, no lone surrogate", value)
-            for name, value in (("actor", self._actor if actor is None else actor), ("reason", reason))
+            FieldProblem(name, UNSTORABLE, value)
+            for name, value in (("actor", actor), ("reason", reason))
             if value is not None and not is_storable(value)
         ]
         if problems:
@@ -92,6 +93,10 @@ def act(transaction: Transaction, by: tuple[str, str | None]) -> Act:
     return Act(transaction.now, *by)
 
 
+UNSTORABLE = "must be text that can be stored: not blank, no NUL, no lone surrogate"
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
 def is_storable(value: Any) -> bool:
     """Whether a value is text that a database and a canonical event can hold."""
-    return isinstance(value, str) and bool(value.strip()) and "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+    return isinstance(value, str) and bool(value.strip()) and not _UNSTORABLE.search(value)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from attrs import asdict, evolve
 
 from alertstore.domain.alert import ContextDocument
 from alertstore.domain.changes import effective_time
-from alertstore.domain.drafts import NewRule
+from alertstore.domain.content import document_content
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.intake import rule_facts
 from alertstore.domain.times import from_micros, to_micros
@@ -19,10 +18,10 @@ from alertstore.store.reads import Reads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from alertstore.domain.alert import DetectionRule
-
-_CONTENT = ("title", "description", "content")
+    from alertstore.domain.drafts import NewRule
 
 
 class Catalog(Reads):
@@ -47,13 +46,15 @@ class Catalog(Reads):
 
         Raises `AlertValidationError`, also where the source has a rule of that id already.
         """
-        from alertstore.wire.requests import read_rule  # noqa: PLC0415 - pydantic is loaded at the boundary only
+        from alertstore.wire.requests import read_rule
 
         rule: NewRule = read_rule({"name": name, **fields})
         by = self._by(actor, reason)
         with self._write() as transaction:
             if catalog.has_rule(transaction.conn, rule.source_name, rule.source_rule_id):
-                raise AlertValidationError([FieldProblem("source_rule_id", f"{rule.source_name} has a rule of that id", rule.source_rule_id)])
+                raise AlertValidationError(
+                    [FieldProblem("source_rule_id", f"{rule.source_name} has a rule of that id", rule.source_rule_id)]
+                )
             draft = EventDraft(EventKind.DETECTION_RULE_CREATED, transaction.new_uuid(), transaction.now, by[0], reason=by[1])
             draft.facts = rule_facts(rule, source_name=rule.source_name, created_by=by[0])
             catalog.add_rule(transaction, draft)
@@ -61,8 +62,9 @@ class Catalog(Reads):
 
     def patch_rule(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None, **fields: Any) -> DetectionRule:
         """Edit a rule: name, severity, is_active, mitre_tactics, mitre_techniques, mitre_subtechniques, data_sources,
-        documentation; absent and None mean "leave it". Raises `AlertValidationError`, `AlertNotFoundError`."""
-        from alertstore.wire.requests import read_rule_patch  # noqa: PLC0415 - as in add_rule
+        documentation; absent and None mean "leave it". Raises `AlertValidationError`, `AlertNotFoundError`.
+        """
+        from alertstore.wire.requests import read_rule_patch
 
         wanted, by = read_rule_patch(fields), self._by(actor, reason)
         with self._write() as transaction:
@@ -96,7 +98,7 @@ class Catalog(Reads):
 
         Raises `AlertValidationError`.
         """
-        from alertstore.wire.requests import read_document  # noqa: PLC0415 - as in add_rule
+        from alertstore.wire.requests import read_document
 
         given = read_document({"title": title, "content": content, "document_type": document_type, **fields})
         by = self._by(actor, reason)
@@ -109,8 +111,9 @@ class Catalog(Reads):
 
     def patch_document(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None, **fields: Any) -> ContextDocument:
         """Edit a document: title, document_type, is_global, description, content, tags, targeting_rules; absent and None mean
-        "leave it". A new content makes a new version. Raises `AlertValidationError`, `AlertNotFoundError`."""
-        from alertstore.wire.requests import read_document_patch  # noqa: PLC0415 - as in add_rule
+        "leave it". A new content makes a new version. Raises `AlertValidationError`, `AlertNotFoundError`.
+        """
+        from alertstore.wire.requests import read_document_patch
 
         wanted, by = read_document_patch(fields), self._by(actor, reason)
         with self._write() as transaction:
@@ -128,16 +131,14 @@ class Catalog(Reads):
             draft = self._edit(EventKind.CONTEXT_DOCUMENT_DELETED, self.document(uuid), transaction.now, by)
             catalog.delete_document(self._repository.db, transaction, draft)
 
-    def _edit(
-        self, kind: EventKind, before: DetectionRule | ContextDocument, now: int, by: tuple[str, str | None]
-    ) -> EventDraft:
+    def _edit(self, kind: EventKind, before: DetectionRule | ContextDocument, now: int, by: tuple[str, str | None]) -> EventDraft:
         at = effective_time(now, to_micros(before.updated_at))
         return EventDraft(kind, before.uuid, at, by[0], reason=by[1], clock=None if at == now else now)
 
     def _save_document(self, transaction: Any, found: ContextDocument, draft: EventDraft) -> None:
         values: Mapping[str, Any] = asdict(found, recurse=False)
         draft.facts = {name: _plain(values[name]) for name in ("document_type", "is_global", "tags", "targeting_rules", "version")}
-        draft.content = {name: values[name] for name in _CONTENT}
+        draft.content = document_content(values)
         catalog.save_document(self._repository.db, transaction, found, draft)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import UUID
 
 from attrs import frozen
 
@@ -31,12 +31,14 @@ from alertstore.store.reads import Reads
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
+    from uuid import UUID
 
     from alertstore.domain.alert import Alert, Indicator
     from alertstore.domain.changes import AlertState
     from alertstore.domain.vocabulary import CloseClassification
+    from alertstore.storage.transaction import Transaction
 
 
 @frozen
@@ -69,7 +71,7 @@ class Edits(Reads):
         Raises `AlertValidationError` listing every problem (its subclass where there is only that one),
         `AlertNotFoundError`, and `ConflictError` where `expected_updated_at` is given and the alert was edited since.
         """
-        from alertstore.wire.requests import read_patch  # noqa: PLC0415 - pydantic is loaded at the boundary only
+        from alertstore.wire.requests import read_patch
 
         wanted, shape = read_patch({**(patch or {}), **fields})
         by = self._by(actor, reason)
@@ -93,7 +95,7 @@ class Edits(Reads):
 
         Raises `AlertValidationError` for a classification that there is not, `AlertNotFoundError`.
         """
-        from alertstore.wire.requests import read_classification  # noqa: PLC0415 - pydantic is loaded at the boundary only
+        from alertstore.wire.requests import read_classification
 
         verdict, by = read_classification(classification), self._by(actor, reason)
         with self._write() as transaction:
@@ -118,7 +120,7 @@ class Edits(Reads):
         `best_effort=True` goes on past refusals and lists them. `close=True` closes by the documented flow, as
         `close_alert` does, with the patch's close_classification. `dry_run=True` only says what would happen.
         """
-        from alertstore.wire.requests import read_classification, read_patch  # noqa: PLC0415 - as in patch
+        from alertstore.wire.requests import read_classification, read_patch
 
         wanted, shape = read_patch(patch)
         if shape:
@@ -126,29 +128,30 @@ class Edits(Reads):
         verdict = read_classification(patch.get("close_classification")) if close else None
         chosen, by = read_filter(filters), self._by(actor, reason)
 
-        def decide(state: AlertState) -> Change:
-            return decide_close(state, verdict, deed) if verdict is not None else decide_patch(state, wanted, deed, self._policy)
+        refused: list[tuple[str, AlertValidationError]] = []
+        counted = Counter[bool]()
 
-        with paused_collector(), self._write() as transaction:
+        def decided(transaction: Transaction) -> Iterator[tuple[int, Change]]:
             deed = act(transaction, by)
-            changes, refused, unchanged = [], [], 0
             for number, state in lists.states(transaction.conn, chosen):
                 try:
-                    change = decide(state)
+                    change = decide_patch(state, wanted, deed, self._policy) if verdict is None else decide_close(state, verdict, deed)
                 except AlertValidationError as refusal:
                     refused.append((state.uuid, refusal))
                     continue
-                if change.events:
-                    changes.append((number, change))
-                else:
-                    unchanged += 1
-            if refused and not best_effort and not dry_run:
-                raise _all_refused(refused)
-            if not dry_run:
-                alerts.save(transaction, changes)
-        return BulkResult(len(changes), unchanged, tuple(refused), dry_run)
+                counted[bool(change.events)] += 1
+                yield number, change
 
-    def add_finding(  # noqa: PLR0913 - the fields of a finding
+        with paused_collector(), self._write() as transaction:
+            if dry_run:
+                deque(decided(transaction), maxlen=0)
+            else:
+                alerts.save(transaction, decided(transaction))
+                if refused and not best_effort:
+                    raise _all_refused(refused)  # which takes back what was saved
+        return BulkResult(counted[True], counted[False], tuple(refused), dry_run)
+
+    def add_finding(
         self,
         uuid: str | UUID,
         summary: str,
@@ -164,7 +167,7 @@ class Edits(Reads):
 
         Raises `AlertValidationError`, `AlertNotFoundError`.
         """
-        from alertstore.wire.requests import read_finding  # noqa: PLC0415 - as in patch
+        from alertstore.wire.requests import read_finding
 
         by = self._by(actor, reason)
         given = {"agent_name": agent_name or by[0], "summary": summary, "confidence": confidence}
@@ -239,7 +242,10 @@ class Edits(Reads):
 
 
 def _is_indicator(pair: object) -> bool:
-    return isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(p, str) for p in pair) and bool(normalise_all([tuple(pair)]))
+    match pair:
+        case (str(kind), str(value)):
+            return bool(normalise_all([(kind, value)]))
+    return False
 
 
 def _all_refused(refused: list[tuple[str, AlertValidationError]]) -> AlertValidationError:

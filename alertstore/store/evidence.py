@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Literal
-from uuid import UUID
 
 from attrs import field, frozen
 
@@ -19,6 +18,7 @@ from alertstore.store.reads import Reads
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
+    from uuid import UUID
 
     from attrs import Attribute
 

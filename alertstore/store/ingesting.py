@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import os
 import sys
 from collections import Counter
@@ -70,7 +69,8 @@ class ImportResult:
 @frozen
 class IngestResult:
     """What became of one record: the alert it belongs to, and whether it made it ("new"), repeated it ("duplicate"), or had
-    been reported before ("seen")."""
+    been reported before ("seen").
+    """
 
     alert: Alert
     outcome: Literal["new", "duplicate", "seen"]
@@ -98,7 +98,7 @@ class _Readable:
 class Ingesting(Reads):
     """The ways in."""
 
-    def ingest(  # noqa: PLR0913 - what may be said about an import
+    def ingest(
         self,
         path: str | os.PathLike[str] | BinaryIO,
         *,
@@ -140,7 +140,7 @@ class Ingesting(Reads):
 
         Raises `AlertValidationError` where no alert can be made of it, `SourceError` for a source that there is not.
         """
-        from alertstore.wire.requests import read_record  # noqa: PLC0415 - pydantic is loaded at the boundary only
+        from alertstore.wire.requests import read_record
 
         (tool,), by = self._sources(source), self._by(actor, reason)
         raw = read_record(record)
@@ -164,7 +164,7 @@ class Ingesting(Reads):
         return IngestResult(self.get(uuid), outcome)
 
     def _sources(self, name: str | None) -> list[Source]:
-        from alertstore.sources.registry import load_source, load_sources  # noqa: PLC0415 - sources are loaded on first use
+        from alertstore.sources.registry import load_source, load_sources
 
         return load_sources(plugins=self._plugins) if name is None else [load_source(name, plugins=self._plugins)]
 
@@ -180,7 +180,8 @@ class Ingesting(Reads):
         sums = {name: sum(getattr(one, name) for one in files) for name in intake.COUNTS}
         notes: Counter[str] = sum((Counter(one.notes) for one in files), Counter())
         rejections = tuple(rejection for one in files for rejection in one.first_rejections)[:FIRST_REJECTIONS]
-        return ImportResult(None, str(folder), None, **sums, first_rejections=rejections, notes=notes, files=tuple(files), unread=tuple(unread))
+        result = ImportResult(None, str(folder), None, first_rejections=rejections, notes=notes, files=tuple(files), unread=tuple(unread))
+        return _counted(result, sums)
 
     def _ingest_file(self, path: Path, sources: list[Source], tz: tzinfo, by: Any, progress: Any) -> ImportResult:
         try:
@@ -190,10 +191,10 @@ class Ingesting(Reads):
         with stream:
             return self._ingest_stream(stream, str(path), sources, tz, by, progress)
 
-    def _ingest_stream(  # noqa: PLR0913 - an import's whole situation
+    def _ingest_stream(
         self, stream: BinaryIO, path: str, sources: list[Source], tz: tzinfo, by: tuple[str, str | None], progress: Any
     ) -> ImportResult:
-        from alertstore.sources.readers import open_reading  # noqa: PLC0415 - as in _sources
+        from alertstore.sources.readers import open_reading
 
         reading = open_reading(stream, name=path, sources=sources, tz=tz)
         name = Path(path).name
@@ -211,22 +212,19 @@ class Ingesting(Reads):
                         progress(path, sum(tally.counts.values()))
         except SourceError as stopped:
             fault = stopped
-        outcome = {name: tally.counts[name] for name in intake.COUNTS} | {"notes": dict(tally.notes), "fault": str(fault) if fault else None}
+        outcome = {name: tally.counts[name] for name in intake.COUNTS} | {
+            "notes": dict(tally.notes),
+            "fault": str(fault) if fault else None,
+        }
         with self._write() as transaction:
             whole = {"sha256": None, "size": None} if fault else {"sha256": reading.sha256, "size": reading.size}
             intake.finish_import(transaction, number, actor=by[0], outcome=outcome | whole)
         if fault is not None:
             raise fault
-        return ImportResult(
-            number,
-            path,
-            reading.source.name,
-            **{name: tally.counts[name] for name in intake.COUNTS},
-            first_rejections=tuple(tally.rejections),
-            notes=dict(tally.notes),
-        )
+        result = ImportResult(number, path, reading.source.name, first_rejections=tuple(tally.rejections), notes=dict(tally.notes))
+        return _counted(result, tally.counts)
 
-    def _ingest_batch(  # noqa: PLR0913 - a batch's whole situation
+    def _ingest_batch(
         self, number: int, reading: Reading, tz: tzinfo, records: list[RawRecord], tally: _Tally, by: tuple[str, str | None]
     ) -> None:
         """One transaction. Whatever runs a source's code comes before the write lock is taken."""
@@ -249,7 +247,7 @@ class Ingesting(Reads):
         tally.counts["duplicates"] += repeats
         tally.counts["new"] += len(batch.kept) - repeats
 
-    def _read_records(  # noqa: PLR0913 - as _ingest_batch
+    def _read_records(
         self,
         reading: Reading,
         tz: tzinfo,
@@ -266,24 +264,21 @@ class Ingesting(Reads):
             if digest in known:
                 tally.counts["seen"] += 1
                 continue
-            problem = record.problem
-            if problem is None:
-                try:
-                    value = parse(record.raw)
-                    alert = source.alert(value, tz)
-                    if alert is None:
-                        tally.counts["skipped"] += 1
-                        continue
-                    prepared = prepare(alert, source.name)
-                except ValueError as fault:
-                    problem = str(fault)
-                except Exception as fault:  # noqa: BLE001 - a source's own fault on a hostile record rejects that record only
-                    problem = f"the source {source.name!r} failed on it: {type(fault).__name__}"
-            if problem is not None:
+            try:
+                if record.problem is not None:
+                    raise ValueError(record.problem)
+                value = parse(record.raw)
+                alert = source.alert(value, tz)
+                if alert is None:
+                    tally.counts["skipped"] += 1
+                    continue
+                prepared = prepare(alert, source.name)
+            except Exception as fault:  # noqa: BLE001 - whatever a source does on a hostile record, it rejects that record only
+                reason = str(fault) if isinstance(fault, ValueError) else f"the source {source.name!r} failed on it: {type(fault).__name__}"
                 tally.counts["rejected"] += 1
-                refused.append(intake.Refused(record.number, record.position, problem, record.size, digest, record.raw))
+                refused.append(intake.Refused(record.number, record.position, reason, record.size, digest, record.raw))
                 if len(tally.rejections) < FIRST_REJECTIONS:
-                    tally.rejections.append(Rejection(record.number, record.position, problem))
+                    tally.rejections.append(Rejection(record.number, record.position, reason))
                 continue
             known.add(digest)
             if alert.notes:
@@ -298,7 +293,7 @@ class Ingesting(Reads):
         cache: dict[Any, Any] = self._repository.caches.setdefault(f"rules of {source.name}", {})
         return cache
 
-    def _decide(  # noqa: PLR0913 - as _ingest_batch
+    def _decide(
         self,
         transaction: Transaction,
         source: Source,
@@ -335,9 +330,7 @@ class Ingesting(Reads):
                 candidates.setdefault(prepared.fingerprint, []).append(made)
             batch.kept.append(intake.Kept(arrival, one.digest, one.raw, one.number, None if rule is None else rule[0]))
 
-    def _rules(
-        self, transaction: Transaction, source: Source, new_rules: dict[str, NewRule], by: tuple[str, str | None]
-    ) -> dict[Any, Any]:
+    def _rules(self, transaction: Transaction, source: Source, new_rules: dict[str, NewRule], by: tuple[str, str | None]) -> dict[Any, Any]:
         """All rules that the batch needs, by the tool's id: (number, uuid). Those not here yet are made, with their events."""
         cache = self._rule_cache(source)
         cache.update(intake.rules_of(transaction.conn, source.name, new_rules))
@@ -347,6 +340,11 @@ class Ingesting(Reads):
                 draft.facts = rule_facts(rule, source_name=source.name, created_by=by[0])
                 cache[rule_id] = (catalog.add_rule(transaction, draft), draft.subject)
         return cache
+
+
+def _counted(result: ImportResult, counts: Mapping[str, int]) -> ImportResult:
+    numbers: dict[str, Any] = {name: counts[name] for name in intake.COUNTS}
+    return evolve(result, **numbers)
 
 
 def _describe(source: Source, rule_id: str, record: Mapping[str, Any]) -> NewRule:

@@ -62,5 +62,5 @@ class Numbers(Reads):
         if by not in CLOCKS:
             raise AlertValidationError([FieldProblem("by", f"must be one of: {', '.join(CLOCKS)}", by)])
         number = None if rule is None else lists.rule_number(conn, str(rule))
-        bounds = [None if moment is None else to_micros(moment) for moment in (start, end)]
-        return aggregates.Window(by, *bounds, number)
+        first, last = (None if moment is None else to_micros(moment) for moment in (start, end))
+        return aggregates.Window(by, first, last, number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from alertstore.domain.identity import indicator_number
 from alertstore.domain.indicators import normalise
@@ -13,6 +12,8 @@ from alertstore.storage import alerts, catalog, imports, lists
 from alertstore.store.base import StoreBase
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from alertstore.domain.alert import Alert, AlertSummary, Indicator, Occurrence
     from alertstore.domain.query import Page
     from alertstore.storage.imports import Import, RejectedRecord
@@ -29,9 +30,7 @@ class Reads(StoreBase):
         with self._read() as conn:
             return alerts.load_alert(conn, str(uuid), self._store_id) or self._no_alert(uuid)
 
-    def alerts(
-        self, *, order_by: str = "-occurred_at", limit: int = 100, after: str | None = None, **filters: Any
-    ) -> Page[AlertSummary]:
+    def alerts(self, *, order_by: str = "-occurred_at", limit: int = 100, after: str | None = None, **filters: Any) -> Page[AlertSummary]:
         """A page of alerts: `items`, and `next` for `after=` (None on the last page).
 
         Filters (see `AlertFilter`): status, severity, source, rule, tag, indicator, malice, classification, start, end, text,

@@ -47,7 +47,6 @@ def _listed(value: object) -> object:
 
 Text = Annotated[StrictStr, AfterValidator(_storable)]
 Texts = Annotated[list[Text], BeforeValidator(_listed)]
-Json = Annotated[dict[str, Any], AfterValidator(lambda value: _plain_json(value))]
 
 
 def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
@@ -59,6 +58,9 @@ def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
         message = f"must be a JSON object: {fault}"
         raise ValueError(message) from None
     return value
+
+
+Json = Annotated[dict[str, Any], AfterValidator(_plain_json)]
 
 
 class _Model(BaseModel):
@@ -183,7 +185,10 @@ def read_patch(given: Mapping[str, Any]) -> tuple[AlertPatch, list[FieldProblem]
     try:
         checked = AlertPatchRequest.model_validate(given)
     except ValidationError as fault:
-        problems = [p._replace(message=f"{p.message}; there are: {_known(AlertPatchRequest)}") if p.message == "is not a field" else p for p in _problems(fault)]
+        problems = [
+            p._replace(message=f"{p.message}; there are: {_known(AlertPatchRequest)}") if p.message == "is not a field" else p
+            for p in _problems(fault)
+        ]
         wrong = {error["loc"][0] for error in fault.errors() if error["loc"]}
         checked = AlertPatchRequest.model_validate({name: value for name, value in given.items() if name not in wrong})
     return (
