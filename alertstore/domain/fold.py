@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class Problem(NamedTuple):
@@ -111,8 +111,11 @@ class Fold:
 
     def row(self, state: list[Any]) -> list[Any]:
         """An alert's state as its row has it: the columns of ALERT_COLUMNS."""
-        state[_HEADS] = _dump(state[_HEADS]) if state[_HEADS] else "{}"
-        return state
+        return [*state[:_HEADS], _dump(state[_HEADS]) if state[_HEADS] else "{}"]
+
+    def state(self, row: Sequence[Any]) -> list[Any]:
+        """The state of an alert whose row is known to be what the events before say."""
+        return [*row[:_HEADS], json.loads(row[_HEADS])]
 
     def _ingested(self, seq: int, body: Mapping[str, Any], alert: int | None, _: bytes | None) -> None:
         if alert is None or alert != self._last_alert + 1:

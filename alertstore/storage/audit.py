@@ -18,6 +18,7 @@ from alertstore.storage.repository import frontier_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+CHUNK = 500
 MOST_PROBLEMS = 100
 """A store with more is wrong enough; the rest is not listed."""
 
@@ -61,16 +62,21 @@ _PAIRS = (
     "(SELECT group_concat(i.type || ':' || i.value, x'0a') FROM alert_indicator l CROSS JOIN indicator i ON i.id = l.indicator_id "
     "WHERE l.alert_id = e.alert_id AND l.seq = e.seq)"
 )
+_REGISTERS = ", ".join(f"a.{name}" for name in ALERT_COLUMNS)
 _EVENTS = (
     "SELECT e.seq, e.at, e.kind, e.alert_id, e.salt, e.hashes, e.body, o.alert_id, o.import_id, o.record, o.source_name, o.occurred_at, "
-    f"o.sha256, o.raw, a.title, a.description, a.fingerprint, CASE WHEN a.id IS NOT NULL THEN {_PAIRS} END FROM event e "
+    f"o.sha256, o.raw, a.title, a.description, a.fingerprint, CASE WHEN a.id IS NOT NULL THEN {_PAIRS} END, {_REGISTERS} FROM event e "
     "LEFT JOIN occurrence o ON o.seq = e.seq LEFT JOIN alert a ON a.id = e.alert_id AND e.kind IN ('alert_ingested', 'alert_indicators_added') "
     "ORDER BY e.seq"
 )
 
 
 class Audit:
-    """One pass over the history, then one over each table."""
+    """One pass over the history, then one over each table.
+
+    An alert whose row is what its first event says is settled there and then: nothing more can have happened to it, or its
+    row would say so. Only the others are held to the end, so memory goes with the edits of a store, not with its alerts.
+    """
 
     def __init__(self, conn: sqlite3.Connection, problems: list[Problem]) -> None:
         """Collect into `problems`."""
@@ -79,6 +85,7 @@ class Audit:
         self.fold = Fold()
         self.fold.problems = problems
         self.links = 0
+        self.settled = 0
         self.unbacked: dict[int, int] = {}
 
     def run(self) -> Frontier:
@@ -98,6 +105,8 @@ class Audit:
                 continue
             if said.get("seq") != seq or said.get("at") != at or said.get("kind") != kind:
                 problems.append(Problem("event", f"event {seq}", [seq, at, kind], [said.get(name) for name in ("seq", "at", "kind")]))
+            if alert is not None and alert not in self.fold.alerts and kind != "alert_ingested":
+                self._take_up(alert)
             fold(seq, kind, said, alert, salt)
             if kind in _WITH_CONTENT:
                 self._content(seq, kind, said, alert, salt, rest)
@@ -121,7 +130,7 @@ class Audit:
 
     def _content(self, seq: int, kind: str, said: Mapping[str, Any], alert: int, salt: bytes | None, rest: list[Any]) -> None:
         """Hold the record, and the alert's content, that came with an event against it."""
-        (owner, import_id, record, source, occurred, digest, raw, title, text, print_, pairs) = rest
+        (owner, import_id, record, source, occurred, digest, raw, title, text, print_, pairs, *registers) = rest
         if kind != "alert_indicators_added":
             facts = said["facts"]
             state = self.fold.alerts.get(alert)
@@ -139,9 +148,20 @@ class Audit:
             return
         listed = sorted(pairs.split("\n")) if pairs is not None else []
         self.links += len(listed)
-        whole = kind == "alert_ingested"
-        content = alert_content(title, text, print_, listed, digest.hex()) if whole else indicators_content(listed)
-        self._committed(seq, said, salt, content)
+        if kind == "alert_indicators_added":
+            self._committed(seq, said, salt, indicators_content(listed))
+            return
+        self._committed(seq, said, salt, alert_content(title, text, print_, listed, digest.hex()))
+        if state is not None and self.fold.row(state) == registers:
+            del self.fold.alerts[alert]
+            self.settled += 1
+
+    def _take_up(self, alert: int) -> None:
+        """Hold an alert that was settled after all: a later event names it."""
+        row = self.conn.execute(f"SELECT {_REGISTERS} FROM alert a WHERE a.id = ?", (alert,)).fetchone()
+        if row is not None:
+            self.fold.alerts[alert] = self.fold.state(row)
+            self.settled -= 1
 
     def _committed(self, seq: int, said: Mapping[str, Any], salt: bytes | None, content: bytes) -> None:
         """Hold content against what its event commits to."""
@@ -160,22 +180,26 @@ class Audit:
             yield dict(zip(names, row, strict=True))
 
     def _alerts(self) -> None:
-        left, row = self.fold.alerts, self.fold.row
-        for number, *found in self.conn.execute(f"SELECT id, {', '.join(ALERT_COLUMNS)} FROM alert ORDER BY id"):
-            state = left.pop(number, None)
-            if state is None:
-                self.problems.append(Problem("row", f"alert {found[0]}", "no such alert", "a row"))
-            elif found != row(state):
-                self._compare(
-                    f"alert {state[0]}", dict(zip(ALERT_COLUMNS, state, strict=True)), dict(zip(ALERT_COLUMNS, found, strict=True))
-                )
+        left = dict(self.fold.alerts)
+        held = list(left)
+        for k in range(0, len(held), CHUNK):
+            sql = f"SELECT a.id, {_REGISTERS} FROM alert a WHERE a.id IN (SELECT value FROM json_each(?))"
+            for number, *found in self.conn.execute(sql, (json.dumps(held[k : k + CHUNK]),)):
+                expected = self.fold.row(left.pop(number))
+                if found != expected:
+                    where = f"alert {expected[0]}"
+                    self._compare(where, dict(zip(ALERT_COLUMNS, expected, strict=True)), dict(zip(ALERT_COLUMNS, found, strict=True)))
         self.problems += [Problem("row", f"alert {state[0]}", "a row", "no such alert") for state in left.values()]
+        self._count("alert", self.settled + len(held) - len(left))
         self._same("deleted_alert", self.fold.deleted, dict(self.conn.execute("SELECT id, uuid FROM deleted_alert")))
-        for table, expected_count in (("alert_indicator", self.links), ("occurrence", self.fold.records)):
-            (found_count,) = self.conn.execute(f"SELECT count(*) FROM {table}").fetchone()
-            # A deleted alert's links are gone; its first event can no longer be read against them.
-            if found_count != expected_count:
-                self.problems.append(Problem("row", table, f"{expected_count} rows", f"{found_count} rows"))
+        # A deleted alert's links are gone; its first event can no longer be read against them.
+        self._count("alert_indicator", self.links)
+        self._count("occurrence", self.fold.records)
+
+    def _count(self, table: str, expected: int) -> None:
+        (found,) = self.conn.execute(f"SELECT count(*) FROM {table}").fetchone()
+        if found != expected:
+            self.problems.append(Problem("row", table, f"{expected} rows", f"{found} rows"))
 
     def _same(self, table: str, expected: object, found: object) -> None:
         if expected != found:

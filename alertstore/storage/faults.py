@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from alertstore.errors import (
+    AlertValidationError,
+    FieldProblem,
     NotAStoreError,
     StorageError,
     StoreBusyError,
@@ -43,8 +45,10 @@ def translate(fault: sqlite3.Error, path: str) -> StorageError:
 
 @contextmanager
 def translated(path: str) -> Iterator[None]:
-    """Turn SQLite's errors inside the block into typed ones."""
+    """Turn SQLite's errors inside the block into typed ones, and text that SQLite cannot take into a bad value."""
     try:
         yield
+    except UnicodeEncodeError as fault:
+        raise AlertValidationError([FieldProblem("text", "must not hold lone surrogates", fault.object)]) from fault
     except sqlite3.Error as fault:
         raise translate(fault, path) from fault

@@ -140,7 +140,7 @@ def open_file(path: str, *, mode: Mode, durability: Durability, busy_timeout: ti
     check_regular(path)
     read_only = mode == "ro"
     with translated(path):
-        conn = _connect(path, "ro" if read_only else "rw", busy_timeout)
+        conn = _connect(path, _access(path) if read_only else "rw", busy_timeout)
         try:
             schema.check(conn, path)
             conn.executescript(_SETTINGS)
@@ -150,6 +150,16 @@ def open_file(path: str, *, mode: Mode, durability: Durability, busy_timeout: ti
             conn.close()
             raise
     return Repository(conn, path, read_only=read_only)
+
+
+def _access(path: str) -> str:
+    """How to open a file for reading.
+
+    Where its folder cannot be written to and no log stands beside it, SQLite could not make the files that it reads a log
+    through, and need not.
+    """
+    quiet = not os.access(os.path.dirname(path), os.W_OK) and not os.path.exists(f"{path}-wal")
+    return "ro&immutable=1" if quiet else "ro"
 
 
 def create_file(path: str, fill: Callable[[Repository], None], busy_timeout: timedelta) -> None:

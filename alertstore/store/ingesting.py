@@ -197,7 +197,7 @@ class Ingesting(Reads):
         from alertstore.sources.readers import open_reading
 
         reading = open_reading(stream, name=path, sources=sources, tz=tz)
-        name = Path(path).name
+        name = os.fsencode(Path(path).name).decode(errors="replace")  # a file name may be no text at all
         with self._write() as transaction:
             number = intake.start_import(
                 transaction, name=name, source_name=reading.source.name, actor=by[0], reason=by[1], header=reading.header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from alertstore.domain.metrics import RATES, AlertMetrics, RuleMetrics, measure, worst_first
@@ -12,7 +13,6 @@ from alertstore.store.reads import Reads
 
 if TYPE_CHECKING:
     import sqlite3
-    from datetime import datetime
 
 CLOCKS = ("created_at", "occurred_at")
 RULE_ORDERS = (*RATES, "total")
@@ -61,6 +61,9 @@ class Numbers(Reads):
     ) -> aggregates.Window:
         if by not in CLOCKS:
             raise AlertValidationError([FieldProblem("by", f"must be one of: {', '.join(CLOCKS)}", by)])
+        wrong = [(name, bound) for name, bound in (("start", start), ("end", end)) if not isinstance(bound, datetime | None)]
+        if wrong:
+            raise AlertValidationError(FieldProblem(name, "must be a datetime", bound) for name, bound in wrong)
         number = None if rule is None else lists.rule_number(conn, str(rule))
         first, last = (None if moment is None else to_micros(moment) for moment in (start, end))
         return aggregates.Window(by, first, last, number)

@@ -1,0 +1,199 @@
+"""Sheets for a terminal: one alert, the metrics, a verification, a check-up. Each takes what --json gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from alertstore.cli.tables import prose, section, sheet, text
+from alertstore.cli.words import duration, interval, percent, second
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    Row = Mapping[str, Any]
+
+MOST = 12
+
+
+def alert(row: Row) -> RenderableType:
+    """One alert whole."""
+    parts: list[RenderableType] = [text(row["title"], "bold"), sheet(_facts(row))]
+    if row["description"]:
+        parts.append(section("Description", prose(row["description"])))
+    parts += _rule(row["detection_rule"])
+    if row["indicators"]:
+        parts.append(section(*_counted("Indicators", row["indicators"], _indicators)))
+    for found in row["agent_findings"]:
+        advice = found["recommended_action"]
+        sure = f", {found['confidence']} confidence" if found["confidence"] else ""
+        head = text(f"{found['agent_name']}, {second(found['posted_at'])}{sure}", "dim")
+        parts.append(section("Finding", head, prose(found["summary"]), *([prose(f"recommended: {advice}")] if advice else [])))
+    for document in row["context_documents"]:
+        parts.append(section("Document", text(document["title"], "bold"), prose(document["description"] or document["content"])))
+    if row["related"]:
+        parts.append(section(*_counted("Related", row["related"], _related)))
+    return Group(*parts)
+
+
+def _facts(row: Row) -> Iterable[tuple[str, Any]]:
+    yield "uuid", row["uuid"]
+    status = text(row["status"])
+    if row["close_classification"]:
+        status = Text.assemble(status, " as ", text(row["close_classification"]))
+    yield "status", status
+    yield "severity", row["severity"]
+    override = f" (by {row['malice_override_source']})" if row["malice_override"] else ""
+    yield "malice", Text.assemble(text(row["malice"]), text(override))
+    yield "source", row["source_name"]
+    yield "occurred", f"{second(row['occurred_at'])}{' (assumed: the record has no time)' if row['occurred_at_assumed'] else ''}"
+    seen = f"{row['occurrences']} times, last {second(row['last_seen_at'])}" if row["duplicate_count"] else "once"
+    yield "reported", seen
+    yield "created", second(row["created_at"])
+    for name in ("acknowledged", "triaged", "closed", "enriched"):
+        yield name, second(row[f"{name}_at"])
+    yield "tags", ", ".join(row["tags"]) or None
+    yield "repeats", row["predecessor"]
+
+
+def _rule(rule: Row | None) -> list[RenderableType]:
+    if rule is None:
+        return []
+    attack = [*rule["mitre_tactics"], *rule["mitre_techniques"], *rule["mitre_subtechniques"]]
+    pairs = [("name", rule["name"]), ("id", rule["source_rule_id"]), ("severity", rule["severity"]), ("ATT&CK", ", ".join(attack) or None)]
+    return [section("Rule", sheet([*pairs, ("documentation", rule["documentation"] and prose(rule["documentation"]))]))]
+
+
+def _counted(title: str, items: list[Row], make: Any) -> tuple[str, RenderableType]:
+    more = f" ({len(items)}, the first {MOST})" if len(items) > MOST else ""
+    return f"{title}{more}", make(items[:MOST])
+
+
+def _indicators(items: Iterable[Row]) -> RenderableType:
+    grid = _grid(3)
+    for one in items:
+        grid.add_row(text(one["type"], "dim"), text(one["malice"]), text(one["value"]))
+    return grid
+
+
+def _related(items: Iterable[Row]) -> RenderableType:
+    grid = _grid(3)
+    for one in items:
+        grid.add_row(text(one["uuid"][-8:], "dim"), text(one["status"]), text(f"{one['title']} ({', '.join(one['shared'])})"))
+    return grid
+
+
+def _grid(columns: int) -> Table:
+    """A table without lines whose last column takes the rest and breaks where it must."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(columns - 1):
+        grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
+
+
+RATES = ("false_positive_rate", "true_positive_rate", "precision", "decided_false_positive_rate", "enrichment_coverage")
+TIMES = ("time_to_detect", "time_to_acknowledge", "time_to_triage", "time_to_conclude", "time_to_enrich")
+
+
+def metrics(row: Row) -> RenderableType:
+    """The numbers."""
+    window = f"{second(row['start']) or 'the beginning'} to {second(row['end']) or 'now'}" if row["start"] or row["end"] else "all time"
+    head = Text.assemble(
+        (f"{row['total']:,} alerts", "bold"), f": {row['active']:,} active, {row['closed']:,} closed   ({row['by']}, {window})"
+    )
+    counts = _counts(
+        [
+            ("status", row["by_status"]),
+            ("severity", row["by_severity"]),
+            ("active", row["active_by_severity"]),
+            ("source", row["by_source"]),
+        ]
+    )
+    parts = [head, section("Counts", counts), section("Rates", _rates(row)), section("Times", _times(row))]
+    if row["by_classification"]:
+        parts.append(section("Closed as", _ranked(row["by_classification"].items())))
+    if row["top_rules"]:
+        parts.append(section("Most alerts by rule", _ranked((row["rule_names"][uuid], n) for uuid, n in row["top_rules"])))
+    if row["top_indicators"]:
+        parts.append(section("Most frequent indicators", _ranked((f"{kind}:{value}", n) for kind, value, n in row["top_indicators"])))
+    return Group(*parts)
+
+
+def _counts(groups: Iterable[tuple[str, Row]]) -> RenderableType:
+    return sheet(
+        (name, Text("   ").join(Text.assemble(text(word), f" {n:,}") for word, n in group.items())) for name, group in groups if group
+    )
+
+
+def _rates(row: Row) -> RenderableType:
+    table = _numbers("", "RATE", "95 % RANGE", "COUNTED")
+    for name in RATES:
+        rate = row[name]
+        counted = f"{rate['numerator']:,} of {rate['denominator']:,}"
+        table.add_row(name.replace("_", " "), percent(rate["value"]), interval(rate), counted)
+    return table
+
+
+def _times(row: Row) -> RenderableType:
+    table = _numbers("", "MEDIAN", "P90", "P95", "MEAN", "N", "MISSING")
+    for name in TIMES:
+        took = row[name]
+        spans = (duration(took[part]) for part in ("median", "p90", "p95", "mean"))
+        table.add_row(name.replace("_", " "), *spans, f"{took['n']:,}", f"{took['missing']:,}")
+    return table
+
+
+def _ranked(pairs: Iterable[tuple[str, int]]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for words, n in sorted(pairs, key=lambda pair: -pair[1]):
+        grid.add_row(f"{n:,}", text(words))
+    return grid
+
+
+def _numbers(*titles: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for place, title in enumerate(titles):
+        table.add_column(title, justify="right" if place else "left", no_wrap=True)
+    return table
+
+
+def report(row: Row) -> RenderableType:
+    """What a verification came to."""
+    verdict = Text("sound", style="bold green") if row["ok"] else Text("NOT SOUND", style="bold red")
+    parts: list[RenderableType] = [
+        sheet(
+            [
+                ("verdict", verdict),
+                ("depth", row["depth"]),
+                ("events", f"{row['size']:,}"),
+                ("root", row["root"]),
+                ("assurance", row["assurance"]),
+            ]
+        )
+    ]
+    if row["problems"]:
+        grid = _grid(2)
+        for one in row["problems"][:MOST]:
+            words = f"{one['where']}: expected {one['expected']}, found {one['found']}"
+            grid.add_row(text(one["kind"], "red"), text(words))
+        parts.append(section(f"Problems ({len(row['problems'])})", grid))
+    return Group(*parts)
+
+
+def facts(row: Row) -> RenderableType:
+    """Names and values, whatever they are."""
+    return sheet((name.replace("_", " "), _words(value)) for name, value in row.items())
+
+
+def _words(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(one)}" for name, one in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else None if value is None else str(value)
