@@ -103,7 +103,7 @@ def _indicators(record: Record) -> list[tuple[str, str]]:
     get = record.get
     found = []
     for value in (get("src_ip"), get("dest_ip")):
-        if type(value) is str:
+        if type(value) is str and value:
             found.append(("ip", value))
         elif value is not None:
             found += [("ip", one) for one in texts(value)]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Mode = Literal["create", "rw", "ro"]
 Durability = Literal["full", "normal"]
 
+SQLITE_VERSION = sqlite3.sqlite_version
+"""The SQLite that Python came with."""
+
 OLDEST_SQLITE = (3, 37, 0)
 """STRICT tables came with it."""
 
@@ -225,4 +228,4 @@ def check_regular(path: str) -> None:
 def _check_sqlite() -> None:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         needed = ".".join(map(str, OLDEST_SQLITE))
-        raise StorageError(f"SQLite {sqlite3.sqlite_version} is too old", advice=f"use a Python with SQLite {needed} or newer")
+        raise StorageError(f"SQLite {SQLITE_VERSION} is too old", advice=f"use a Python with SQLite {needed} or newer")
