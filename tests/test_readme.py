@@ -37,11 +37,11 @@ def test_python_blocks_run(place, block):
 
 
 def terminal(command, place):
-    """What a command prints on a terminal 100 columns wide, and its exit code."""
+    """What a command prints on a terminal 100 columns wide (bold and the like taken off), and its exit code."""
     words = shlex.split(command)
     assert words[0] == "alertstore"
     reader, writer = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONSAFEPATH": "1"}
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "xterm", "PYTHONSAFEPATH": "1"}
     run = subprocess.Popen(
         [sys.executable, "-m", "alertstore", *words[1:]], stdin=writer, stdout=writer, stderr=writer, cwd=place, env=environment
     )
@@ -56,7 +56,7 @@ def terminal(command, place):
             break
         printed += piece
     os.close(reader)
-    return printed.decode().replace("\r\n", "\n"), run.wait()
+    return re.sub(r"\x1b\[[0-9;]*m", "", printed.decode()).replace("\r\n", "\n"), run.wait()
 
 
 @pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.splitlines()[0][:40])
