@@ -60,11 +60,11 @@ if TYPE_CHECKING:
     from alertstore.errors import StoreReadOnlyError as StoreReadOnlyError
     from alertstore.errors import SyncError as SyncError
     from alertstore.store import AlertStore as AlertStore
-    from alertstore.store.edits import BulkResult as BulkResult
     from alertstore.store.evidence import Checkpoint as Checkpoint
-    from alertstore.store.ingesting import ImportResult as ImportResult
-    from alertstore.store.ingesting import IngestResult as IngestResult
-    from alertstore.store.ingesting import Rejection as Rejection
+    from alertstore.store.results import BulkResult as BulkResult
+    from alertstore.store.results import ImportResult as ImportResult
+    from alertstore.store.results import IngestResult as IngestResult
+    from alertstore.store.results import Rejection as Rejection
 
 __version__ = "0.1.0"
 
@@ -86,9 +86,8 @@ _HOMES = {
         "StoreReadOnlyError", "SyncError",
     ),
     "store": ("AlertStore",),
-    "store.edits": ("BulkResult",),
     "store.evidence": ("Checkpoint",),
-    "store.ingesting": ("ImportResult", "IngestResult", "Rejection"),
+    "store.results": ("BulkResult", "ImportResult", "IngestResult", "Rejection"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

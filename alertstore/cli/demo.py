@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from alertstore.cli.session import Session
     from alertstore.store import AlertStore
-    from alertstore.store.ingesting import ImportResult
+    from alertstore.store.results import ImportResult
 
 NAME = "alertstore-demo.db"
 START, STEP = timedelta(hours=16), timedelta(minutes=5)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from alertstore.cli.session import Session
     from alertstore.store import AlertStore
-    from alertstore.store.ingesting import ImportResult
+    from alertstore.store.results import ImportResult
 
 COUNTS = ("new", "duplicates", "seen", "skipped", "suppressed", "rejected")
 LONG_FILE = 4 << 20

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from attrs import field, frozen
+from attrs.validators import in_
 
 from alertstore.domain.times import MICROSECOND
 
@@ -29,7 +30,7 @@ class DedupPolicy:
     """How far apart (inclusive) two reports of one alert may be, and by which time; a window of 0 turns it off."""
 
     window: timedelta = field(default=timedelta(hours=24), validator=_not_negative)
-    by: Literal["occurred_at", "ingested_at"] = "occurred_at"
+    by: Literal["occurred_at", "ingested_at"] = field(default="occurred_at", validator=in_(("occurred_at", "ingested_at")))
 
     @property
     def window_micros(self) -> int:

@@ -17,6 +17,9 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST_RECORD = 16 << 20
+"""Bytes of a record that is kept whole."""
+
 MAX_DEPTH = 64
 """How many objects and lists may stand inside one another."""
 TAB = "\t"

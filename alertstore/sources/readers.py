@@ -7,10 +7,10 @@ from datetime import UTC
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from alertstore.domain.payload import parse_record
+from alertstore.domain.payload import LONGEST_RECORD, parse_record
 from alertstore.errors import SourceError
 from alertstore.sources.layouts import Layout, layouts
-from alertstore.sources.streams import CHUNK, MAX_RECORD, Encoding, Outer, RawRecord, Window, encoding_of
+from alertstore.sources.streams import CHUNK, Encoding, Outer, RawRecord, Window, encoding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,7 +127,7 @@ def _recognise(stream: _Head, name: str, sources: Sequence[Source]) -> tuple[tup
                     if any(_claims(source, record) for record in records):
                         return (source, way), encoding
             some = any(records for _, records in samples)
-        if stream.ended or some or len(stream.seen) > MAX_RECORD:
+        if stream.ended or some or len(stream.seen) > LONGEST_RECORD:
             break
         size *= 4
     if ways and len(sources) == 1:

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from alertstore.domain.payload import LONGEST_RECORD
 from alertstore.errors import SourceError
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 18
 """Bytes asked for at a time."""
-MAX_RECORD = 16 << 20
-"""Bytes of the longest record that is kept whole."""
 KEPT_OF_LONGER = 64 << 10
 """Bytes kept of the start of a longer one."""
 
@@ -154,7 +153,7 @@ class Window:
             return None
         self._base += self._drop(start)
         moved = start
-        if self.outgrown or len(self.data) > MAX_RECORD:
+        if self.outgrown or len(self.data) > LONGEST_RECORD:
             self._head = self._head or self.data[:KEPT_OF_LONGER]
             part = self.data[: (done - start) * self.width]
             self._sha.update(part)
@@ -179,13 +178,13 @@ class Window:
         raw = self.data[start * width : end * width]
         position, size = self._base + start * width, len(raw) + self._spilled
         self._number += 1
-        if size <= MAX_RECORD:
+        if size <= LONGEST_RECORD:
             return _make((self._number, position, raw, problem, size, None))
         self._sha.update(raw)
         digest, kept = self._sha.digest(), self._head or raw[:KEPT_OF_LONGER]
         self._base += self._spilled
         self._head, self._spilled, self._sha, self.outgrown = b"", 0, hashlib.sha256(), False
-        return RawRecord(self._number, position, kept, f"longer than {MAX_RECORD >> 20} MiB", size, digest)
+        return RawRecord(self._number, position, kept, f"longer than {LONGEST_RECORD >> 20} MiB", size, digest)
 
 
 def _units(data: bytes, *, little: bool) -> bytes:

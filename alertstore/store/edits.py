@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import frozen
-
 from alertstore.domain.alert import Finding
 from alertstore.domain.changes import (
     ANALYST,
@@ -23,11 +21,12 @@ from alertstore.domain.indicators import normalise_all
 from alertstore.domain.query import read_filter
 from alertstore.domain.times import from_micros, to_micros
 from alertstore.domain.vocabulary import Malice
-from alertstore.errors import AlertStoreError, AlertValidationError, ConflictError, FieldProblem
+from alertstore.errors import AlertValidationError, ConflictError, FieldProblem
 from alertstore.storage import alerts, catalog, lists
 from alertstore.store.base import act
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
+from alertstore.store.results import BulkResult
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,16 +38,6 @@ if TYPE_CHECKING:
     from alertstore.domain.changes import AlertState
     from alertstore.domain.vocabulary import CloseClassification
     from alertstore.storage.transaction import Transaction
-
-
-@frozen
-class BulkResult:
-    """What an edit of many alerts did (or, dry, would do): how many changed, how many were so already, which were refused."""
-
-    changed: int
-    unchanged: int
-    refused: tuple[tuple[str, AlertStoreError], ...]
-    dry_run: bool
 
 
 class Edits(Reads):

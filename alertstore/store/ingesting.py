@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from alertstore.domain.dedup import Candidate
 from alertstore.domain.drafts import NewRule
@@ -21,11 +21,11 @@ from alertstore.errors import AlertStoreError, AlertValidationError, FieldProble
 from alertstore.storage import catalog, intake
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
+from alertstore.store.results import ImportResult, IngestResult, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from alertstore.domain.alert import Alert
     from alertstore.sources.base import Source
     from alertstore.sources.framing import RawRecord
     from alertstore.sources.readers import Reading
@@ -36,44 +36,6 @@ BATCH_BYTES = 16 << 20
 """A batch, which is one transaction, holds at most this many records, or about this many bytes of them."""
 
 FIRST_REJECTIONS = 10
-
-
-@frozen
-class Rejection:
-    """A record that could not be read: its number in the file, its byte offset, and why."""
-
-    record: int
-    position: int
-    reason: str
-
-
-@frozen
-class ImportResult:
-    """What an ingest came to. Of a folder: the sums, one result a file in `files`, and what nobody reads in `unread`."""
-
-    id: int | None
-    path: str
-    source: str | None
-    new: int = 0
-    duplicates: int = 0
-    seen: int = 0
-    skipped: int = 0
-    suppressed: int = 0
-    rejected: int = 0
-    first_rejections: tuple[Rejection, ...] = ()
-    notes: Mapping[str, int] = field(factory=dict)
-    files: tuple[ImportResult, ...] = ()
-    unread: tuple[tuple[str, str], ...] = ()
-
-
-@frozen
-class IngestResult:
-    """What became of one record: the alert it belongs to, and whether it made it ("new"), repeated it ("duplicate"), or had
-    been reported before ("seen").
-    """
-
-    alert: Alert
-    outcome: Literal["new", "duplicate", "seen"]
 
 
 @define
@@ -304,7 +266,8 @@ class Ingesting(Reads):
     ) -> None:
         actor, reason = by
         candidates = intake.candidates(transaction.conn, {one.prepared.fingerprint for one in readable})
-        rules = self._rules(transaction, source, new_rules, by)
+        needed = dict.fromkeys(one.prepared.new.rule_id for one in readable if one.prepared.new.rule_id is not None)
+        rules = self._rules(transaction, source, needed, new_rules, by)
         window, clock, import_id, now = self._dedup.window_micros, self._dedup.by, batch.import_id, transaction.now
         for one in readable:
             prepared = one.prepared
@@ -330,12 +293,21 @@ class Ingesting(Reads):
                 candidates.setdefault(prepared.fingerprint, []).append(made)
             batch.kept.append(intake.Kept(arrival, one.digest, one.raw, one.number, None if rule is None else rule[0]))
 
-    def _rules(self, transaction: Transaction, source: Source, new_rules: dict[str, NewRule], by: tuple[str, str | None]) -> dict[Any, Any]:
+    def _rules(
+        self,
+        transaction: Transaction,
+        source: Source,
+        needed: Iterable[str],
+        new_rules: dict[str, NewRule],
+        by: tuple[str, str | None],
+    ) -> dict[Any, Any]:
         """All rules that the batch needs, by the tool's id: (number, uuid). Those not here yet are made, with their events."""
-        cache = self._rule_cache(source)
-        cache.update(intake.rules_of(transaction.conn, source.name, new_rules))
-        for rule_id, rule in new_rules.items():
+        cache = self._rule_cache(source)  # which may be empty again, where another process wrote meanwhile
+        missing = [rule_id for rule_id in needed if rule_id not in cache]
+        cache.update(intake.rules_of(transaction.conn, source.name, missing))
+        for rule_id in missing:
             if rule_id not in cache:
+                rule = new_rules.get(rule_id) or NewRule(name=rule_id, source_rule_id=rule_id)
                 draft = EventDraft(EventKind.DETECTION_RULE_CREATED, transaction.new_uuid(), transaction.now, by[0], reason=by[1])
                 draft.facts = rule_facts(rule, source_name=source.name, created_by=by[0])
                 cache[rule_id] = (catalog.add_rule(transaction, draft), draft.subject)

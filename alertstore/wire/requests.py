@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from alertstore.domain import targeting
 from alertstore.domain.changes import AlertPatch
 from alertstore.domain.drafts import NewRule
+from alertstore.domain.payload import LONGEST_RECORD
 from alertstore.domain.vocabulary import AlertStatus, CloseClassification, Confidence, DocumentType, Malice, Severity
 from alertstore.errors import AlertValidationError, FieldProblem
 
@@ -253,6 +254,9 @@ def read_record(given: Mapping[str, Any]) -> bytes:
         if not isinstance(given, Mapping):
             message = "it must be a mapping"
             raise TypeError(message)
-        return json.dumps(dict(given), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        raw = json.dumps(dict(given), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as fault:
         raise AlertValidationError([FieldProblem("record", f"is not JSON: {fault}", given)]) from None
+    if len(raw) > LONGEST_RECORD:
+        raise AlertValidationError([FieldProblem("record", f"comes to more than {LONGEST_RECORD:,} bytes", "(left out)")])
+    return raw
