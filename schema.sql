@@ -162,13 +162,15 @@ CREATE TABLE rejected_record (
 ) STRICT;
 CREATE INDEX rejected_import ON rejected_record (import_id);
 
--- One row for each (type, value) ever seen. first_seen and last_seen span the event times of the alerts that have it.
+-- One row for each (type, value) ever seen; seq is the event that first named it. first_seen and last_seen span the event times
+-- of the alerts that have it (null: they were all deleted).
 CREATE TABLE indicator (
   id                  INTEGER PRIMARY KEY,
   type                TEXT NOT NULL,
   value               TEXT NOT NULL,
-  first_seen          INTEGER NOT NULL,
-  last_seen           INTEGER NOT NULL,
+  first_seen          INTEGER,
+  last_seen           INTEGER,
+  seq                 INTEGER NOT NULL,
   created_at          INTEGER NOT NULL,
   updated_at          INTEGER NOT NULL,
   malice              TEXT NOT NULL DEFAULT 'Pending' CHECK (malice IN ('Pending', 'Benign', 'Suspicious', 'Malicious')),
@@ -202,7 +204,7 @@ CREATE TABLE finding (
 ) STRICT;
 CREATE INDEX finding_alert ON finding (alert_id);
 
--- Runbooks and the like. seq: the event that committed to the present title, description and content.
+-- Runbooks and the like. id: the event that made it; seq: the one that committed to the present title, description and content.
 CREATE TABLE context_document (
   id              INTEGER PRIMARY KEY,
   uuid            TEXT NOT NULL UNIQUE,

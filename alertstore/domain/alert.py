@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @frozen
 class Indicator:
-    """One (type, value) and what is known of it; `first_seen` and `last_seen` span the event times of its alerts."""
+    """One (type, value) and what is known of it.
+
+    `first_seen` and `last_seen` span the event times of its alerts; where all of those were deleted, they are created_at.
+    """
 
     uuid: str
     type: IndicatorType

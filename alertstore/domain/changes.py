@@ -92,7 +92,10 @@ def decide_patch(
     `shape_problems` are those that reading the patch found; they are reported together with the rules' own.
     Raises `AlertValidationError` with every problem; its subclass where that problem is the only one.
     """
-    problems = [*shape_problems, *_patch_problems(state, patch, policy)]
+    wrong = {problem.path for problem in shape_problems}
+    if "status" in wrong:  # without it nothing can be said about the classification
+        wrong.add("close_classification")
+    problems = [*shape_problems, *(p for p in _patch_problems(state, patch, policy) if p.path not in wrong)]
     if problems:
         raise _refusal(problems, state, patch, policy)
     return _apply(state, patch, act)

@@ -15,19 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def alert_content(title: str, description: str | None, fingerprint: str, pairs: Iterable[str], record: str | None) -> bytes:
-    """Of a new alert; `pairs` are its indicators, sorted `type:value`, `record` the SHA-256 (hex) of its first record."""
+def alert_content(title: str, description: str | None, fingerprint: str, pairs: Iterable[str]) -> bytes:
+    """Of a new alert; `pairs` are its indicators, sorted `type:value`."""
     text = "null" if description is None else quote(description)
-    first = "null" if record is None else f'"{record}"'
     listed = ",".join(map(quote, pairs))
-    return (
-        f'{{"description":{text},"fingerprint":"{fingerprint}","indicators":[{listed}],"record":{first},"title":{quote(title)}}}'.encode()
-    )
+    return f'{{"description":{text},"fingerprint":"{fingerprint}","indicators":[{listed}],"title":{quote(title)}}}'.encode()
 
 
 def record_content(record: str) -> bytes:
-    """Of a record that repeated an alert, or could not be read, by its SHA-256 (hex)."""
+    """Of a record that reported an alert, by its SHA-256 (hex)."""
     return f'{{"record":"{record}"}}'.encode()
+
+
+def refused_content(record: str, kept: str) -> bytes:
+    """Of a record that could not be read: its SHA-256 (hex), and that of the bytes of it that were kept."""
+    return canonical({"kept": kept, "record": record})
 
 
 def indicators_content(pairs: Iterable[str]) -> bytes:

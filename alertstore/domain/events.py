@@ -17,6 +17,7 @@ Verification hashes the stored bytes, never a re-serialisation. Body keys, versi
     edits     [{register, sup, rbase, rtoken}]: for each register edited, the seqs of the edits that this one replaces,
               and the remote's value and token that its author had seen (null when never synced)
     content   commitment to content kept outside the event: SHA-256 of 0x10, a salt, and the content's canonical JSON
+    record    the same, of the record that the event tells of: by its SHA-256, so that it holds when its alert is gone
     facts     what else the event holds, by kind
 """
 
@@ -66,7 +67,8 @@ class EventKind(StrEnum):
 
 @define
 class EventDraft:
-    """An event that was decided and not yet numbered. `content` is what the event commits to and does not hold (`content`).
+    """An event that was decided and not yet numbered. `content` and `record` are what the event commits to and does not
+    hold (see `domain.content`).
 
     Made once a record on the hot path of an import: a plain slotted class, not a frozen one.
     """
@@ -83,6 +85,7 @@ class EventDraft:
     origin: Mapping[str, Any] | None = None
     clock: int | None = None
     content: bytes | None = None
+    record: bytes | None = None
 
 
 @frozen
@@ -109,8 +112,8 @@ def canonical(value: object) -> bytes:
     return _encode(value).encode()
 
 
-def encode_body(draft: EventDraft, seq: int, content: str | None) -> bytes:
-    """The bytes of an event's body; `content` is the commitment, where the draft has content."""
+def encode_body(draft: EventDraft, seq: int, content: str | None, record: str | None = None) -> bytes:
+    """The bytes of an event's body; `content` and `record` are the commitments, where the draft has these."""
     body: dict[str, Any] = {
         "v": VERSION,
         "seq": seq,
@@ -121,6 +124,8 @@ def encode_body(draft: EventDraft, seq: int, content: str | None) -> bytes:
     }
     if content is not None:
         body["content"] = content
+    if record is not None:
+        body["record"] = record
     if draft.changes is not None:
         body["changes"] = draft.changes
     if draft.facts is not None:

@@ -53,6 +53,10 @@ _dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":
 _LISTS = ("mitre_tactics", "mitre_techniques", "mitre_subtechniques", "data_sources")
 
 
+FORGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError)
+"""What reading a body raises that no store of ours has written."""
+
+
 class Committed(NamedTuple):
     """What an event of a rarer kind says, for its row to be held against: its body, and the salt of its content."""
 
@@ -72,7 +76,7 @@ class Fold:
         self.settings: dict[str, str] = {}
         self.rules: dict[str, dict[str, Any]] = {}
         self.documents: dict[str, Committed] = {}
-        self.document_created: dict[str, int] = {}
+        self.document_created: dict[str, tuple[int, int]] = {}
         self.findings: dict[int, Committed] = {}
         self.rejected: dict[int, Committed] = {}
         self.imports: dict[int, dict[str, Any]] = {}
@@ -106,7 +110,7 @@ class Fold:
                 handle(seq, body, alert, salt)
             else:
                 self._edited(seq, body, alert)
-        except (KeyError, TypeError, ValueError, IndexError) as fault:
+        except FORGED as fault:
             self.problems.append(Problem("event", f"event {seq}", f"a {kind} that follows from the events before it", repr(fault)))
 
     def row(self, state: list[Any]) -> list[Any]:
@@ -156,7 +160,7 @@ class Fold:
                 for name, value in body["sets"].items():
                     state[_AT[name]] = value
             heads = state[_HEADS] = state[_HEADS] or {}
-            for edit in body["edits"]:
+            for edit in body.get("edits", ()):
                 heads[edit["register"]] = [seq]
         state[_UPDATED] = body["at"]
 
@@ -168,7 +172,13 @@ class Fold:
         self._alert(alert, body)
         number = alert or 0
         self.deleted[number] = self.alerts.pop(number)[_UUID]
-        self.findings = {seq: one for seq, one in self.findings.items() if one.alert != number}
+        for seq in [seq for seq, one in self.findings.items() if one.alert == number]:
+            self._forgotten(self.findings.pop(seq))
+
+    def _forgotten(self, content: Committed | None) -> None:
+        """Content that is gone: the salt that opened it must be gone too."""
+        if content is not None and content.salt is not None:
+            self.problems.append(Problem("event", f"event {content.body['seq']}: salt", None, content.salt.hex()))
 
     def _created(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
         self.settings |= body["facts"]
@@ -208,12 +218,13 @@ class Fold:
                 self.problems.append(Problem("event", f"event {seq}: {name} before", row[name], value))
         row |= _rule_columns({name: new for name, (_, new) in body["changes"].items()}) | {"updated_at": body["at"]}
 
-    def _document(self, _: int, body: Mapping[str, Any], __: int | None, salt: bytes | None) -> None:
+    def _document(self, seq: int, body: Mapping[str, Any], __: int | None, salt: bytes | None) -> None:
+        self._forgotten(self.documents.get(body["subject"]))
         self.documents[body["subject"]] = Committed(body, salt, None)
-        self.document_created.setdefault(body["subject"], body["at"])
+        self.document_created.setdefault(body["subject"], (seq, body["at"]))
 
     def _document_deleted(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        del self.documents[body["subject"]]
+        self._forgotten(self.documents.pop(body["subject"]))
 
     def _indicator(self, seq: int, body: Mapping[str, Any], _: int | None, __: bytes | None) -> None:
         old, new = body["changes"]["malice"]

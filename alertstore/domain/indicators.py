@@ -77,10 +77,14 @@ def normalise(kind: str, value: str) -> str | None:
     characters (they become U+FFFD), at most 2,048 characters.
     """
     rule = _RULES.get(kind)
-    value = _CONTROL.sub("\ufffd", value.strip())
-    if rule is None or not value or len(value) > LONGEST:
+    found: str | None = _CONTROL.sub("\ufffd", value.strip())
+    if rule is None or not found or len(found) > LONGEST:
         return None
-    return rule(value)
+    before = None
+    while found and found != before:  # what a rule takes off may bare more to take off
+        before, found = found, rule(found)
+        found = found and found.strip()
+    return found if found and len(found) <= LONGEST else None  # lower case can be longer
 
 
 def normalise_all(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from attrs import define
 
 from alertstore.domain.content import alert_content, record_content
 from alertstore.domain.dedup import Candidate, match
+from alertstore.domain.drafts import NewRule
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.identity import fingerprint_of
 from alertstore.domain.indicators import normalise
@@ -20,10 +21,16 @@ from alertstore.domain.vocabulary import EnrichmentStatus, Malice
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alertstore.domain.drafts import NewAlert, NewRule
+    from alertstore.domain.drafts import NewAlert
 
-LONGEST_TAGS = 256 * 1024
-"""Characters that the tags of one alert may come to; they stand in its event, whose body is limited."""
+LONGEST_TAGS = 128 * 1024
+"""Characters that the tags of one alert may come to; they stand in its event, whose body is limited, at up to six bytes each."""
+
+LONGEST_NAME = 2048
+"""Characters of a rule's id and of other names of it, which stand in its event."""
+
+MOST_NAMES = 64
+"""Techniques and the like of one rule."""
 
 NO_TAGS: list[str] = []
 
@@ -53,6 +60,8 @@ def prepare(new: NewAlert, source_name: str) -> Prepared:
         raise ValueError(message)
     if description is not None and "\0" in description:
         description = description.replace("\0", "\ufffd")
+    if new.rule_id is not None and len(new.rule_id) > LONGEST_NAME:
+        new.rule_id, new.notes = None, (*new.notes, "rule_id_too_long")
     found = set()
     for kind, value in new.indicators:
         canonical = normalise(kind, value)
@@ -124,7 +133,7 @@ def decide_arrival(
         found = match(candidates, at, now, window, by)
         if found.joins is not None:
             draft = EventDraft(EventKind.ALERT_DEDUPLICATED.value, found.joins.uuid, now, actor)
-            draft.facts, draft.reason, draft.content = facts, reason, record_content(record_sha256)
+            draft.facts, draft.reason, draft.record = facts, reason, record_content(record_sha256)
             return Arrival(draft, prepared, at, assumed, joined=found.joins)
         if found.repeats is not None:
             facts["predecessor"] = predecessor = found.repeats.uuid
@@ -141,7 +150,8 @@ def decide_arrival(
         "tags": (None, prepared.tags),
     }
     draft.facts, draft.reason = facts, reason
-    draft.content = alert_content(prepared.title, prepared.description, prepared.fingerprint, prepared.pairs, record_sha256)
+    draft.content = alert_content(prepared.title, prepared.description, prepared.fingerprint, prepared.pairs)
+    draft.record = record_content(record_sha256)
     return Arrival(draft, prepared, at, assumed, predecessor=predecessor)
 
 
@@ -165,3 +175,30 @@ def rule_facts(rule: NewRule, *, source_name: str | None, created_by: str) -> di
         "source_name": source_name,
         "source_rule_id": rule.source_rule_id,
     }
+
+
+def describe_rule(rule: NewRule | None, rule_id: str) -> NewRule:
+    """The rule that an alert was met with first, cut to what its event can hold; where nothing is known of it, a bare one.
+
+    An attacker writes rule names too: no NUL, no endless lists. All of it stays in the raw record.
+    """
+    rule = rule or NewRule(name=rule_id)
+
+    def cut(text: str | None) -> str | None:
+        return None if text is None else text.replace("\0", "\ufffd")[:LONGEST_NAME]
+
+    def names(listed: Sequence[str]) -> list[str]:
+        return [cut(text) or "" for text in listed[:MOST_NAMES]]
+
+    return NewRule(
+        name=cut(rule.name) or rule_id,
+        source_rule_id=rule_id,
+        severity=cut(rule.severity),
+        is_active=rule.is_active,
+        mitre_tactics=names(rule.mitre_tactics),
+        mitre_techniques=names(rule.mitre_techniques),
+        mitre_subtechniques=names(rule.mitre_subtechniques),
+        data_sources=names(rule.data_sources),
+        run_frequency=cut(rule.run_frequency),
+        documentation=cut(rule.documentation),
+    )

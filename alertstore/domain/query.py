@@ -149,9 +149,14 @@ def read_cursor(order: Order, token: str) -> tuple[int, int]:
     """The place that a token names. Raises `AlertValidationError` where it was not made for this order."""
     try:
         name, value, number = json.loads(token)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         name = value = number = None
     made_for = f"{'-' if order.descending else ''}{order.column}"
-    if name != made_for or type(value) is not int or type(number) is not int:
+    if name != made_for or not (_fits(value) and _fits(number)):
         raise AlertValidationError([FieldProblem("after", f"is not a `next` of a page ordered by {made_for}", token)])
     return value, number
+
+
+def _fits(value: object) -> bool:
+    """Whether a value is an integer that a database can hold."""
+    return type(value) is int and -(1 << 63) <= value < 1 << 63

@@ -70,3 +70,12 @@ def _rule_problems(rule: object, path: str) -> Iterator[FieldProblem]:
         yield FieldProblem(f"{path}.op", f"must be one of: {', '.join(OPERATORS)}", rule["op"])
     elif rule["op"] == "in" and not isinstance(rule["value"], list):
         yield FieldProblem(f"{path}.value", "must be a list for op 'in'", rule["value"])
+    if not all(map(_is_plain, rule["value"] if isinstance(rule["value"], list) else [rule["value"]])):
+        yield FieldProblem(
+            f"{path}.value", "must be text, a whole number within 2^53, true, false or null, or a list of such", rule["value"]
+        )
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value can stand in an event's body, where every reader of JSON sees the same in it."""
+    return value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 1 << 53)

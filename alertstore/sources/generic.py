@@ -64,7 +64,7 @@ class Generic:
             severity=severity,
             occurred_at=occurred_at,
             description=text(record.get("description")),
-            tags=texts(tags) if isinstance(tags, list) else (),
+            tags=[text(tag) or "" for tag in tags] if isinstance(tags, list) else (),  # blank ones are dropped, and noted, later
             indicators=_indicators(record),
             rule_id=first(record, ("rule_id", "rule_name")),
             notes=(*notes, *((note,) if note else ())),

@@ -94,15 +94,17 @@ def delete(transaction: Transaction, number: int, draft: EventDraft) -> None:
     conn.execute("INSERT INTO deleted_alert (id, uuid) SELECT id, uuid FROM alert WHERE id = ?", (number,))
     for table, column in (("alert_indicator", "alert_id"), ("finding", "alert_id"), ("alert", "id")):
         conn.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))
+    # A salt is there exactly where what it opens is: that of the records stays, with them.
+    conn.execute("UPDATE event SET salt = NULL WHERE alert_id = ? AND kind IN ('alert_finding_added', 'alert_indicators_added')", (number,))
     refresh_sightings(conn, touched)
 
 
 def refresh_sightings(conn: sqlite3.Connection, indicators: Sequence[int]) -> None:
-    """Bring first_seen and last_seen of indicators in step with the alerts that have them (none: created_at)."""
+    """Bring first_seen and last_seen of indicators in step with the alerts that have them (null where none has)."""
     span = "SELECT {} FROM alert_indicator l JOIN alert a ON a.id = l.alert_id WHERE l.indicator_id = indicator.id"
     conn.execute(
-        f"UPDATE indicator SET first_seen = coalesce(({span.format('min(a.occurred_at)')}), created_at), "
-        f"last_seen = coalesce(({span.format('max(a.last_seen_at)')}), created_at) WHERE id IN (SELECT value FROM json_each(?))",
+        f"UPDATE indicator SET first_seen = ({span.format('min(a.occurred_at)')}), last_seen = ({span.format('max(a.last_seen_at)')}) "
+        "WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(indicators)),),
     )
 

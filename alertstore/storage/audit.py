@@ -8,8 +8,15 @@ from contextlib import closing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from alertstore.domain.content import alert_content, document_content, finding_content, indicators_content, record_content
-from alertstore.domain.fold import ALERT_COLUMNS, Committed, Fold, Problem
+from alertstore.domain.content import (
+    alert_content,
+    document_content,
+    finding_content,
+    indicators_content,
+    record_content,
+    refused_content,
+)
+from alertstore.domain.fold import ALERT_COLUMNS, FORGED, Committed, Fold, Problem
 from alertstore.domain.identity import commitment, indicator_uuid
 from alertstore.domain.merkle import HASH, Frontier, Tree, leaf_hash
 from alertstore.storage import schema
@@ -91,31 +98,27 @@ class Audit:
     def run(self) -> Frontier:
         """Check everything; give back the edge of the tree that the stored bodies come to."""
         tree = Tree(Frontier())
-        append, fold, problems = tree.append, self.fold.add, self.problems
+        try:
+            self._run(tree)
+        except sqlite3.DatabaseError as fault:
+            self.problems.append(Problem("damage", "the file", "rows that can be read", str(fault)))
+        return tree.frontier()
+
+    def _run(self, tree: Tree) -> None:
+        append, check, problems = tree.append, self._event, self.problems
         for seq, at, kind, alert, salt, hashes, body, *rest in self.conn.execute(_EVENTS):
             if seq != tree.size + 1 or hashes != append(body):
                 problems += _misplaced(tree, seq, hashes, body)
             try:
-                text = body.decode()
-                said, end = _decode(text)
-                if end != len(text):
-                    problems.append(Problem("event", f"event {seq}", "one JSON object", text[end:]))
-            except ValueError as fault:
-                problems.append(Problem("event", f"event {seq}", "JSON", str(fault)))
-                continue
-            if said.get("seq") != seq or said.get("at") != at or said.get("kind") != kind:
-                problems.append(Problem("event", f"event {seq}", [seq, at, kind], [said.get(name) for name in ("seq", "at", "kind")]))
-            if alert is not None and alert not in self.fold.alerts and kind != "alert_ingested":
-                self._take_up(alert)
-            fold(seq, kind, said, alert, salt)
-            if kind in _WITH_CONTENT:
-                self._content(seq, kind, said, alert, salt, rest)
+                check(seq, at, kind, alert, salt, body, rest)
+            except FORGED as fault:
+                problems.append(Problem("event", f"event {seq}", "an event that a store could have written", repr(fault)))
             if len(problems) > MOST_PROBLEMS:
-                return tree.frontier()
+                return
         for alert, seq in self.unbacked.items():
             if alert not in self.fold.deleted:
                 self.problems.append(Problem("content", f"event {seq}", "the content of its alert", "no such row"))
-        for check in (
+        for table_check in (
             self._alerts,
             self._indicators,
             self._malice,
@@ -125,8 +128,24 @@ class Audit:
             self._rejected,
             self._schema,
         ):
-            check()
-        return tree.frontier()
+            try:
+                table_check()
+            except FORGED as fault:
+                self.problems.append(Problem("event", "the history", "events that a store could have written", repr(fault)))
+
+    def _event(self, seq: int, at: int, kind: str, alert: int | None, salt: bytes | None, body: bytes, rest: list[Any]) -> None:
+        """Fold one event, and hold its columns, and the content that stands beside it, against its body."""
+        text = body.decode()
+        said, end = _decode(text)
+        if end != len(text) or (said["seq"], said["at"], said["kind"]) != (seq, at, kind):
+            self.problems.append(Problem("event", f"event {seq}", [seq, at, kind], [said["seq"], said["at"], said["kind"], text[end:]]))
+        if (alert is None) is kind.startswith("alert_") or (salt is not None and "content" not in said and "record" not in said):
+            self.problems.append(Problem("event", f"event {seq}", "an alert, and a salt, where its kind has them", [alert, salt]))
+        if alert is not None and alert not in self.fold.alerts and kind != "alert_ingested":
+            self._take_up(alert)
+        self.fold.add(seq, kind, said, alert, salt)
+        if alert is not None and kind in _WITH_CONTENT:
+            self._content(seq, kind, said, alert, salt, rest)
 
     def _content(self, seq: int, kind: str, said: Mapping[str, Any], alert: int, salt: bytes | None, rest: list[Any]) -> None:
         """Hold the record, and the alert's content, that came with an event against it."""
@@ -140,18 +159,20 @@ class Audit:
                 return
             if raw is not None and sha256(raw).digest() != digest:
                 self.problems.append(Problem("content", f"occurrence {seq}: raw", digest.hex(), sha256(raw).hexdigest()))
+            self._committed(seq, said["record"], salt, record_content(digest.hex()))
             if kind == "alert_deduplicated":
-                self._committed(seq, said, salt, record_content(digest.hex()))
                 return
         if title is None:
             self.unbacked[alert] = seq
+            if kind == "alert_indicators_added" and salt is not None:
+                self.problems.append(Problem("event", f"event {seq}: salt", None, salt.hex()))
             return
         listed = sorted(pairs.split("\n")) if pairs is not None else []
         self.links += len(listed)
         if kind == "alert_indicators_added":
-            self._committed(seq, said, salt, indicators_content(listed))
+            self._committed(seq, said["content"], salt, indicators_content(listed))
             return
-        self._committed(seq, said, salt, alert_content(title, text, print_, listed, digest.hex()))
+        self._committed(seq, said["content"], salt, alert_content(title, text, print_, listed))
         if state is not None and self.fold.row(state) == registers:
             del self.fold.alerts[alert]
             self.settled += 1
@@ -163,10 +184,10 @@ class Audit:
             self.fold.alerts[alert] = self.fold.state(row)
             self.settled -= 1
 
-    def _committed(self, seq: int, said: Mapping[str, Any], salt: bytes | None, content: bytes) -> None:
+    def _committed(self, seq: int, commit: str, salt: bytes | None, content: bytes) -> None:
         """Hold content against what its event commits to."""
-        if salt is None or commitment(salt, content) != said.get("content"):
-            self.problems.append(Problem("content", f"event {seq}", said.get("content"), "content that is not what was committed to"))
+        if salt is None or commitment(salt, content) != commit:
+            self.problems.append(Problem("content", f"event {seq}", commit, "content that is not what was committed to"))
 
     def _compare(self, where: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         for name in expected.keys() | found.keys():
@@ -208,33 +229,37 @@ class Audit:
     def _indicators(self) -> None:
         """Their numbers and times follow from the alerts that have them; their verdicts stand in events."""
         store_id = str(self.fold.settings.get("store_id"))
-        # Where alerts were deleted, the event that first named an indicator may be gone from its links.
-        made = "i.created_at > e.at" if self.fold.deleted else "i.created_at <> e.at"
+        gone = "SELECT id FROM deleted_alert"
         sql = (
-            "SELECT i.type || ':' || i.value, json_array(i.first_seen, i.last_seen, i.created_at), "
-            "json_array(coalesce(s.first, i.created_at), coalesce(s.last, i.created_at), e.at) FROM indicator i LEFT JOIN "
+            "SELECT i.type || ':' || i.value, json_array(i.first_seen, i.last_seen, i.seq, i.created_at), "
+            "json_array(s.first, s.last, s.seq, e.at) FROM indicator i LEFT JOIN event e ON e.seq = i.seq LEFT JOIN "
             "(SELECT l.indicator_id AS id, min(a.occurred_at) AS first, max(a.last_seen_at) AS last, min(l.seq) AS seq "
-            "FROM alert_indicator l CROSS JOIN alert a ON a.id = l.alert_id GROUP BY 1) s USING (id) LEFT JOIN event e ON e.seq = s.seq "
-            f"WHERE i.first_seen <> coalesce(s.first, i.created_at) OR i.last_seen <> coalesce(s.last, i.created_at) OR {made}"
+            "FROM alert_indicator l CROSS JOIN alert a ON a.id = l.alert_id GROUP BY 1) s USING (id) "
+            "WHERE i.first_seen IS NOT s.first OR i.last_seen IS NOT s.last OR i.created_at IS NOT e.at OR i.seq > s.seq "
+            f"OR (i.seq IS NOT s.seq AND (e.alert_id IS NULL OR e.alert_id NOT IN ({gone})))"
         )
         for name, found, expected in self.conn.execute(sql):
-            self.problems.append(Problem("row", f"indicator {name}: first_seen, last_seen, created_at", expected, found))
+            self.problems.append(Problem("row", f"indicator {name}: first_seen, last_seen, seq, created_at", expected, found))
+        for number, pair in self.conn.execute(
+            "SELECT id, type || ':' || value FROM (SELECT *, lag(seq) OVER (ORDER BY id) AS before FROM indicator) WHERE seq < before"
+        ):
+            self.problems.append(Problem("row", f"indicator {pair}: id", "numbers in the order of events", number))
         verdicts = self.fold.verdicts
         for row in self._rows(
             "SELECT id, type, value, malice, malice_source, malice_overridden_at, updated_at, is_enriched, enrichment_results FROM indicator "
             "WHERE malice <> 'Pending' OR malice_source <> 'enrichment' OR malice_overridden_at IS NOT NULL OR updated_at <> created_at "
             "OR is_enriched OR enrichment_results IS NOT NULL"
         ):
-            expected = verdicts.pop(indicator_uuid(store_id, row["id"]), None)
+            verdict = verdicts.pop(indicator_uuid(store_id, row["id"]), None)
             where = f"indicator {row['type']}:{row['value']}"
-            if expected is None:
+            if verdict is None:
                 self.problems.append(Problem("row", where, "as it was created", row))
             else:
                 self._compare(
-                    where, {**expected, "is_enriched": 0}, {name: row[name] for name in (*expected, "is_enriched", "enrichment_results")}
+                    where, {**verdict, "is_enriched": 0}, {name: row[name] for name in (*verdict, "is_enriched", "enrichment_results")}
                 )
-        gone = [uuid for uuid, verdict in verdicts.items() if verdict["malice"] != "Pending" or verdict["malice_overridden_at"] is not None]
-        self.problems += [Problem("row", f"indicator {uuid}", verdicts[uuid], "no such verdict") for uuid in gone]
+        unmet = [uuid for uuid, said in verdicts.items() if said["malice"] != "Pending" or said["malice_overridden_at"] is not None]
+        self.problems += [Problem("row", f"indicator {uuid}", verdicts[uuid], "no such verdict") for uuid in unmet]
 
     def _malice(self) -> None:
         worst = (
@@ -253,8 +278,11 @@ class Audit:
             if known is None:
                 self.problems.append(Problem("row", f"finding {row['uuid']}", "no such finding", "a row"))
                 continue
-            evidence = None if row["evidence"] is None else json.loads(row["evidence"])
-            self._committed(row["seq"], known.body, known.salt, finding_content(row | {"evidence": evidence}))
+            try:
+                evidence = None if row["evidence"] is None else json.loads(row["evidence"])
+                self._committed(row["seq"], known.body["content"], known.salt, finding_content(row | {"evidence": evidence}))
+            except FORGED as fault:
+                self.problems.append(Problem("content", f"finding {row['uuid']}: evidence", "JSON", repr(fault)))
             place = {"uuid": known.body["facts"]["finding"], "alert_id": known.alert, "posted_at": known.body["at"]}
             self._compare(f"finding {row['uuid']}", place, {name: row[name] for name in place})
         self.problems += [Problem("row", f"finding of event {seq}", "a row", "no such finding") for seq in self.fold.findings]
@@ -266,7 +294,7 @@ class Audit:
             if known is None:
                 self.problems.append(Problem("row", f"document {row['uuid']}", "no such document", "a row"))
                 continue
-            self._committed(row["seq"], known.body, known.salt, document_content(row))
+            self._committed(row["seq"], known.body["content"], known.salt, document_content(row))
             self._compare(f"document {row['uuid']}", self._document(known), {name: row[name] for name in self._document(known)})
         self.problems += [Problem("row", f"document {uuid}", "a row", "no such document") for uuid in left]
 
@@ -280,7 +308,8 @@ class Audit:
             "version": facts["version"],
             "targeting_rules": None if rules is None else _dump(rules),
             "updated_at": known.body["at"],
-            "created_at": self.fold.document_created[uuid],
+            "id": self.fold.document_created[uuid][0],
+            "created_at": self.fold.document_created[uuid][1],
             "seq": known.body["seq"],
         }
 
@@ -308,10 +337,9 @@ class Audit:
             facts = known.body["facts"]
             place = {"import_id": facts["import"], "reason": facts["why"]} | {name: facts[name] for name in ("record", "position", "size")}
             self._compare(f"rejected record {row['seq']}", place, {name: row[name] for name in place})
-            self._committed(row["seq"], known.body, known.salt, record_content(row["sha256"].hex()))
-            raw = row["raw"]
-            if raw is not None and len(raw) == row["size"] and sha256(raw).digest() != row["sha256"]:
-                self.problems.append(Problem("content", f"rejected record {row['seq']}: raw", row["sha256"].hex(), sha256(raw).hexdigest()))
+            if row["raw"] is not None:
+                kept = sha256(row["raw"]).hexdigest()
+                self._committed(row["seq"], known.body["record"], known.salt, refused_content(row["sha256"].hex(), kept))
         self.problems += [Problem("row", f"rejected record {seq}", "a row", "no such record") for seq in self.fold.rejected]
 
     def _schema(self) -> None:

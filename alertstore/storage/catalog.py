@@ -107,15 +107,23 @@ def save_document(db: Database, transaction: Transaction, found: ContextDocument
     table = db.table("context_document")
     known = db.execute("SELECT id FROM context_document WHERE uuid = ?", [found.uuid]).fetchone()
     if known is None:
-        table.insert(row | {"created_at": draft.at}, pk="id")
+        table.insert(row | {"id": seq, "created_at": draft.at}, pk="id")
     else:
+        _forget_salt(db, known[0])
         table.update(known[0], row)
 
 
 def delete_document(db: Database, transaction: Transaction, draft: EventDraft) -> None:
     """Append the tombstone of a document and take its row away."""
     transaction.append(draft)
-    db.table("context_document").delete(_number(db, "context_document", draft.subject))
+    number = _number(db, "context_document", draft.subject)
+    _forget_salt(db, number)
+    db.table("context_document").delete(number)
+
+
+def _forget_salt(db: Database, document: int) -> None:
+    """Content that is about to go needs no salt any more: a salt is there exactly where what it opens is."""
+    db.execute("UPDATE event SET salt = NULL WHERE seq = (SELECT seq FROM context_document WHERE id = ?)", [document])
 
 
 def add_finding(db: Database, transaction: Transaction, alert: int, finding: Finding) -> None:
@@ -148,7 +156,7 @@ def link(transaction: Transaction, alert: int, change: Change, pairs: Sequence[s
     search.forget(conn, [alert])
     save(transaction, [(alert, change)])
     span = conn.execute("SELECT occurred_at, last_seen_at FROM alert WHERE id = ?", (alert,)).fetchone()
-    find_indicators(conn, known, dict.fromkeys(pairs, span), change.state.updated_at)
+    find_indicators(conn, known, dict.fromkeys(pairs, (*span, transaction.seq)), change.state.updated_at)
     conn.executemany(
         "INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)",
         [(alert, known[pair], transaction.seq) for pair in pairs],

@@ -49,6 +49,8 @@ def translated(path: str) -> Iterator[None]:
     try:
         yield
     except UnicodeEncodeError as fault:
-        raise AlertValidationError([FieldProblem("text", "must be text, not bytes that are no UTF-8 (lone surrogates)", fault.object)]) from fault
+        raise AlertValidationError(
+            [FieldProblem("text", "must be text, not bytes that are no UTF-8 (lone surrogates)", fault.object)]
+        ) from fault
     except sqlite3.Error as fault:
         raise translate(fault, path) from fault

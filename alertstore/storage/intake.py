@@ -6,11 +6,12 @@ The hot loops of the package: plain SQL with constant text, numbers handed out i
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from alertstore.domain.content import record_content
+from alertstore.domain.content import refused_content
 from alertstore.domain.dedup import Candidate
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.storage.alerts import dump, refresh_malice
@@ -169,7 +170,7 @@ def save_refused(transaction: Transaction, import_id: int, refused: Iterable[Ref
     for one in refused:
         draft = EventDraft(EventKind.RECORD_REJECTED, str(import_id), transaction.now, actor, reason=reason)
         draft.facts = {"import": import_id, "record": one.number, "position": one.position, "size": one.size, "why": one.reason}
-        draft.content = record_content(one.sha256.hex())
+        draft.record = refused_content(one.sha256.hex(), sha256(one.raw).hexdigest())
         seq = transaction.append(draft)
         stored.append((seq, import_id, one.number, one.position, one.reason, one.size, one.sha256, one.raw))
     transaction.conn.executemany(
@@ -216,20 +217,21 @@ def _save_alerts(conn: sqlite3.Connection, source_name: str, now: int, fresh: Se
 
 def _save_links(conn: sqlite3.Connection, known: dict[object, int], now: int, fresh: Sequence[tuple[int, Kept]]) -> None:
     spans: dict[str, list[int]] = {}
-    for _, kept in fresh:
+    for seq, kept in fresh:
         at = kept.arrival.occurred_at
         for pair in kept.arrival.prepared.pairs:
             span = spans.get(pair)
             if span is None:
-                spans[pair] = [at, at]
+                spans[pair] = [at, at, seq]
             elif at < span[0]:
                 span[0] = at
             elif at > span[1]:
                 span[1] = at
     added = find_indicators(conn, known, spans, now)
     conn.executemany(
-        "UPDATE indicator SET first_seen = min(first_seen, ?1), last_seen = max(last_seen, ?2) WHERE id = ?3 AND (first_seen > ?1 OR last_seen < ?2)",
-        [(*span, known[pair]) for pair, span in spans.items() if pair not in added],
+        "UPDATE indicator SET first_seen = ifnull(min(first_seen, ?1), ?1), last_seen = ifnull(max(last_seen, ?2), ?2) "
+        "WHERE id = ?3 AND (first_seen > ?1 OR last_seen < ?2 OR first_seen IS NULL)",
+        [(first, last, known[pair]) for pair, (first, last, _) in spans.items() if pair not in added],
     )
     conn.executemany(
         "INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)",
@@ -240,7 +242,7 @@ def _save_links(conn: sqlite3.Connection, known: dict[object, int], now: int, fr
 def find_indicators(conn: sqlite3.Connection, known: dict[object, int], spans: Mapping[str, Sequence[int]], now: int) -> set[str]:
     """Learn the numbers of indicators (`type:value`) into `known`; add those that are not here, in the order given.
 
-    `spans` holds (first seen, last seen) of each. Gives back the added ones.
+    `spans` holds (first seen, last seen, the event that names it) of each. Gives back the added ones.
     """
     if len(known) > MOST_CACHED:
         known.clear()
@@ -251,7 +253,7 @@ def find_indicators(conn: sqlite3.Connection, known: dict[object, int], spans: M
     (last,) = conn.execute("SELECT coalesce(max(id), 0) FROM indicator").fetchone()
     known.update((pair, number) for number, pair in enumerate(added, last + 1))
     conn.executemany(
-        "INSERT INTO indicator (id, type, value, first_seen, last_seen, created_at, updated_at) VALUES (?,?,?,?,?,?,?)",
+        "INSERT INTO indicator (id, type, value, first_seen, last_seen, seq, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?)",
         [(known[pair], *pair.split(":", 1), *spans[pair], now, now) for pair in added],
     )
     return set(added)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +34,9 @@ def migrate(path: str, clock: Callable[[], datetime], ids: Callable[[], UUID]) -
             return None
         if version > schema.VERSION:
             schema.check(conn, path)
-        copy = Path(f"{path}.v{version}.backup")
+        copy = _free(f"{path}.v{version}.backup")
         backup(conn, str(copy))
-        repository = Repository(conn, path, read_only=False)
+        repository = Repository(conn, os.path.abspath(path), read_only=False)
         with repository.writing(clock, ids) as transaction:
             schema.migrate(repository.db, version)
             draft = EventDraft(EventKind.SETTING_CHANGED, "schema_version", transaction.now, "alertstore")
@@ -42,3 +44,9 @@ def migrate(path: str, clock: Callable[[], datetime], ids: Callable[[], UUID]) -
             transaction.append(draft)
             repository.db.table("setting").insert({"name": "schema_version", "value": str(schema.VERSION)}, replace=True)
     return copy
+
+
+def _free(name: str) -> Path:
+    """A path where no file is: the name, or the name with a number."""
+    names = chain([name], (f"{name}.{number}" for number in count(2)))
+    return next(path for path in map(Path, names) if not os.path.lexists(path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkstemp
@@ -14,7 +15,7 @@ from urllib.parse import quote
 import sqlite_utils
 
 from alertstore.domain.merkle import Frontier, peak_places, stored_node
-from alertstore.errors import NotAStoreError, StorageError, StoreMovedError, StoreReadOnlyError
+from alertstore.errors import NotAStoreError, SchemaMismatchError, StorageError, StoreMovedError, StoreReadOnlyError
 from alertstore.storage import schema
 from alertstore.storage.faults import translated
 from alertstore.storage.transaction import Transaction
@@ -39,6 +40,10 @@ PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -6553
 """
 
 
+_OPEN: Counter[tuple[int, int] | None] = Counter()
+"""The files that this process has open, by device and inode."""
+
+
 class Repository:
     """One open store file. Not shared between threads: open one for each."""
 
@@ -50,6 +55,7 @@ class Repository:
         self.read_only = read_only
         self._frontier: Frontier | None = None
         self._file = _identity(path)
+        _OPEN[self._file] += 1
         self.caches: dict[str, dict[object, int]] = {}
         """What a transaction may remember for the next one; emptied when another process has written."""
         self._data_version = -1
@@ -57,6 +63,9 @@ class Repository:
     def close(self) -> None:
         """Close the connection; the write-ahead log goes into the file."""
         self.conn.close()
+        _OPEN[self._file] -= 1
+        if not _OPEN[self._file]:
+            del _OPEN[self._file]
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -104,7 +113,7 @@ class Repository:
         """The value of one of the store's settings."""
         row = self.conn.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         if row is None:
-            raise NotAStoreError(f"{self.path} has no setting {name!r}", advice="restore a backup")
+            raise SchemaMismatchError(f"{self.path} has no setting {name!r}", advice="it was changed from outside; restore a backup")
         return str(row[0])
 
 
@@ -141,6 +150,7 @@ def open_file(path: str, *, mode: Mode, durability: Durability, busy_timeout: ti
     _check_sqlite()
     path = os.path.abspath(path)
     check_regular(path)
+    _check_header(path)
     read_only = mode == "ro"
     with translated(path):
         conn = _connect(path, _access(path) if read_only else "rw", busy_timeout)
@@ -153,6 +163,16 @@ def open_file(path: str, *, mode: Mode, durability: Durability, busy_timeout: ti
             conn.close()
             raise
     return Repository(conn, path, read_only=read_only)
+
+
+def _check_header(path: str) -> None:
+    """Look at the file before SQLite does: opening a database that is somebody else's would tidy up its log.
+
+    Never at a file that this process has open already: closing it again would drop SQLite's locks on it.
+    """
+    if _identity(path) not in _OPEN:
+        with open(path, "rb") as file:
+            schema.check_header(file.read(schema.HEADER), path)
 
 
 def _access(path: str) -> str:
@@ -182,12 +202,12 @@ def create_file(path: str, fill: Callable[[Repository], None], busy_timeout: tim
             raise StoreReadOnlyError(f"{path} cannot be created: {fault.strerror}", advice="choose a folder you may write to") from fault
         os.close(handle)
         try:
-            conn = _connect(building, "rw", busy_timeout)
+            repository = Repository(_connect(building, "rw", busy_timeout), building, read_only=False)
             try:
-                conn.executescript("PRAGMA journal_mode = WAL;" + _SETTINGS)
-                fill(Repository(conn, building, read_only=False))
+                repository.conn.executescript("PRAGMA journal_mode = WAL;" + _SETTINGS)
+                fill(repository)
             finally:
-                conn.close()
+                repository.close()
             _put_in_place(building, path)
         finally:
             with suppress(FileNotFoundError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,9 +36,35 @@ def create(db: sqlite_utils.Database) -> None:
 
 
 def check(conn: sqlite3.Connection, path: str) -> None:
-    """Refuse a file that is not ours, or not of this version. Reads only."""
+    """Refuse a file that is not ours, not of this version, or that lacks what ours have. Reads only."""
     (application,) = conn.execute("PRAGMA application_id").fetchone()
     (version,) = conn.execute("PRAGMA user_version").fetchone()
+    check_ids(application, version, path)
+    lacking = sorted(_names() - {name for (name,) in conn.execute("SELECT name FROM sqlite_schema")})
+    if lacking:
+        raise SchemaMismatchError(f"{path} has no {', '.join(lacking)}", advice="it was changed from outside; restore a backup")
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(re.findall(r"^CREATE (?:UNIQUE |VIRTUAL )?(?:TABLE|INDEX|VIEW|TRIGGER) (\w+)", schema_sql(), re.MULTILINE))
+
+
+HEADER = 100
+"""Bytes of the header of an SQLite file."""
+
+
+def check_header(header: bytes, path: str) -> None:
+    """Refuse, by the first bytes of the file alone, one that is not ours or not of this version (SQLite file format, 1.3)."""
+    if not header:
+        raise NotAStoreError(f"{path} is empty", advice="name another file, or delete it: a new store is created where none is")
+    if len(header) < HEADER or not header.startswith(b"SQLite format 3\0"):
+        raise NotAStoreError(f"{path} is not an SQLite database", advice="name an alertstore file, or a new one")
+    check_ids(int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big", signed=True), path)
+
+
+def check_ids(application: int, version: int, path: str) -> None:
+    """Refuse a database by its application_id and user_version."""
     if application != APPLICATION_ID:
         raise NotAStoreError(f"{path} is not an alertstore file", advice="name another file; a new one is created where none is")
     if version > VERSION:

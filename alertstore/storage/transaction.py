@@ -56,19 +56,24 @@ class Transaction:
         Raises `AlertValidationError` where its body would be larger than 1 MiB.
         """
         seq = self._tree.size + 1
-        salted = committed = None
-        if draft.content is not None:
-            if self._secret is None:
-                if self._base is None:  # the first id drawn is always the one that uuids are counted from
-                    self._base = self._ids()
-                self._secret = self._ids().bytes
-            salted = salt(self._secret, seq)
-            committed = commitment(salted, draft.content)
-        body = encode_body(draft, seq, committed)
+        salted = content = record = None
+        if draft.content is not None or draft.record is not None:
+            salted = salt(self._salts(), seq)
+            content = None if draft.content is None else commitment(salted, draft.content)
+            record = None if draft.record is None else commitment(salted, draft.record)
+        body = encode_body(draft, seq, content, record)
         if len(body) > LARGEST_BODY:
             raise AlertValidationError([FieldProblem(draft.kind, f"comes to more than {LARGEST_BODY:,} bytes", len(body))])
         self._rows.append((seq, draft.at, draft.kind, alert_id, salted, self._tree.append(body), body))
         return seq
+
+    def _salts(self) -> bytes:
+        """The secret that salts are made from."""
+        if self._secret is None:
+            if self._base is None:  # the first id drawn is always the one that uuids are counted from
+                self._base = self._ids()
+            self._secret = self._ids().bytes
+        return self._secret
 
     def flush(self) -> Frontier:
         """Write the events that were appended; the tree's edge after them."""

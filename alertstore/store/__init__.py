@@ -69,7 +69,9 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
         def fill(repository: Repository) -> None:
             _fill(repository, clock, ids, actor)
 
-        name = os.fspath(path)
+        name = os.fsdecode(path)
+        if "\0" in name:
+            raise AlertValidationError([FieldProblem("path", "must not hold NUL", name)])
         if name == ":memory:":
             repository = open_memory()
             fill(repository)
@@ -97,7 +99,7 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
 
         None where the file is of the present schema already. Raises as `open` does.
         """
-        return migration.migrate(os.fspath(path), utc_now, uuid7)
+        return migration.migrate(os.fsdecode(path), utc_now, uuid7)
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import evolve
 
 from alertstore.domain.alert import Finding
 from alertstore.domain.changes import (
@@ -20,7 +23,7 @@ from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.indicators import normalise_all
 from alertstore.domain.query import read_filter
 from alertstore.domain.times import from_micros, to_micros
-from alertstore.domain.vocabulary import Malice
+from alertstore.domain.vocabulary import AlertStatus, Malice
 from alertstore.errors import AlertValidationError, ConflictError, FieldProblem
 from alertstore.storage import alerts, catalog, lists
 from alertstore.store.base import act
@@ -31,7 +34,6 @@ from alertstore.store.results import BulkResult
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
     from uuid import UUID
 
     from alertstore.domain.alert import Alert, Indicator
@@ -62,11 +64,13 @@ class Edits(Reads):
         """
         from alertstore.wire.requests import read_patch
 
-        wanted, shape = read_patch({**(patch or {}), **fields})
+        wanted, shape = read_patch({} if patch is None else patch, fields)
+        if not isinstance(expected_updated_at, datetime | None):
+            shape.append(FieldProblem("expected_updated_at", "must be a datetime", expected_updated_at))
         by = self._by(actor, reason)
         with self._write() as transaction:
             number, state = self._state(transaction.conn, str(uuid))
-            if expected_updated_at is not None and from_micros(state.updated_at) != expected_updated_at:
+            if isinstance(expected_updated_at, datetime) and to_micros(expected_updated_at) != state.updated_at:
                 current = alerts.load_alert(transaction.conn, state.uuid, self._store_id)
                 raise ConflictError(f"alert {uuid} was edited since it was read", current=current, advice="look at it again, then decide")
             change = decide_patch(state, wanted, act(transaction, by), self._policy, shape)
@@ -112,9 +116,12 @@ class Edits(Reads):
         from alertstore.wire.requests import read_classification, read_patch
 
         wanted, shape = read_patch(patch)
+        if close and wanted.status not in {None, AlertStatus.CLOSED}:
+            shape.append(FieldProblem("status", "must be left out, or Closed, where close=True", wanted.status))
         if shape:
             raise AlertValidationError(shape)
-        verdict = read_classification(patch.get("close_classification")) if close else None
+        verdict = read_classification(wanted.close_classification) if close else None
+        beside = evolve(wanted, status=None, close_classification=None) if close else wanted
         chosen, by = read_filter(filters), self._by(actor, reason)
 
         refused: list[tuple[str, AlertValidationError]] = []
@@ -124,7 +131,10 @@ class Edits(Reads):
             deed = act(transaction, by)
             for number, state in lists.states(transaction.conn, chosen):
                 try:
-                    change = decide_patch(state, wanted, deed, self._policy) if verdict is None else decide_close(state, verdict, deed)
+                    change = decide_patch(state, beside, deed, self._policy)
+                    if verdict is not None:
+                        closed = decide_close(change.state, verdict, deed)
+                        change = Change(closed.state, change.events + closed.events)
                 except AlertValidationError as refusal:
                     refused.append((state.uuid, refusal))
                     continue

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from attrs import define, evolve, field
 
 from alertstore.domain.dedup import Candidate
-from alertstore.domain.drafts import NewRule
 from alertstore.domain.events import EventDraft, EventKind
-from alertstore.domain.intake import Prepared, decide_arrival, prepare, rule_facts
+from alertstore.domain.intake import Prepared, decide_arrival, describe_rule, prepare, rule_facts
 from alertstore.domain.payload import parse_record
 from alertstore.errors import AlertStoreError, AlertValidationError, FieldProblem, SourceError
-from alertstore.storage import catalog, intake
+from alertstore.storage import alerts, catalog, intake
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
 from alertstore.store.results import ImportResult, IngestResult, Rejection
@@ -26,6 +25,7 @@ from alertstore.store.results import ImportResult, IngestResult, Rejection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from alertstore.domain.drafts import NewRule
     from alertstore.sources.base import Source
     from alertstore.sources.framing import RawRecord
     from alertstore.sources.readers import Reading
@@ -123,7 +123,7 @@ class Ingesting(Reads):
                 self._decide(transaction, tool, batch, [readable], rules, by)
                 intake.save(self._repository, transaction, batch)
                 uuid, outcome = batch.kept[0].arrival.draft.subject, "new" if batch.kept[0].arrival.joined is None else "duplicate"
-        return IngestResult(self.get(uuid), outcome)
+            return IngestResult(uuid, outcome, alerts.load_alert(transaction.conn, uuid, self._store_id))
 
     def _sources(self, name: str | None) -> list[Source]:
         from alertstore.sources.registry import load_source, load_sources
@@ -307,7 +307,7 @@ class Ingesting(Reads):
         cache.update(intake.rules_of(transaction.conn, source.name, missing))
         for rule_id in missing:
             if rule_id not in cache:
-                rule = new_rules.get(rule_id) or NewRule(name=rule_id, source_rule_id=rule_id)
+                rule = new_rules.get(rule_id) or describe_rule(None, rule_id)
                 draft = EventDraft(EventKind.DETECTION_RULE_CREATED, transaction.new_uuid(), transaction.now, by[0], reason=by[1])
                 draft.facts = rule_facts(rule, source_name=source.name, created_by=by[0])
                 cache[rule_id] = (catalog.add_rule(transaction, draft), draft.subject)
@@ -325,7 +325,7 @@ def _describe(source: Source, rule_id: str, record: Mapping[str, Any]) -> NewRul
         rule = source.rule(record)
     except Exception:  # noqa: BLE001 - a rule that cannot be described must not cost its alert
         rule = None
-    return evolve(rule or NewRule(name=rule_id), source_rule_id=rule_id)
+    return describe_rule(rule, rule_id)
 
 
 def _batches(reading: Reading) -> Iterator[list[RawRecord]]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
+from alertstore.errors import AlertNotFoundError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,12 +45,20 @@ class ImportResult:
 
 @frozen
 class IngestResult:
-    """What became of one record: the alert it belongs to, and whether it made it ("new"), repeated it ("duplicate"), or had
-    been reported before ("seen").
+    """What became of one record: the uuid of its alert, and whether it made it ("new"), repeated it ("duplicate"), or had been
+    reported before ("seen").
     """
 
-    alert: Alert
+    uuid: str
     outcome: Literal["new", "duplicate", "seen"]
+    _alert: Alert | None
+
+    @property
+    def alert(self) -> Alert:
+        """The alert, as `get` gives it. Raises `AlertNotFoundError` where it was deleted since the record was first seen."""
+        if self._alert is None:
+            raise AlertNotFoundError(f"alert {self.uuid} was deleted", advice="its history and its records are still there")
+        return self._alert
 
 
 @frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
@@ -43,22 +44,46 @@ def _exact(vocabulary: type[StrEnum]) -> BeforeValidator:
 
 
 def _listed(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
+    if not isinstance(value, list | tuple):  # of a set or a generator, the order would be nobody's
+        message = "must be a list of text"
+        raise ValueError(message)  # noqa: TRY004 - pydantic takes no other
+    return list(value)
 
 
 Text = Annotated[StrictStr, AfterValidator(_storable)]
 Texts = Annotated[list[Text], BeforeValidator(_listed)]
 
 
+DEEPEST = 64
+"""Brackets within brackets in evidence and rules; JSON readers give up not far beyond."""
+
+
 def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
-    """A JSON object that an event can commit to: finite, with text that can be stored. Floats are kept as they are."""
+    """A JSON object that an event can commit to, in JSON's own types: finite numbers, text that can be stored, text for keys."""
     try:
+        _check_json(value, 1)
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
-    except (ValueError, TypeError, RecursionError, UnicodeEncodeError) as fault:
+        plain: dict[str, Any] = json.loads(text)
+    except (ValueError, TypeError, RecursionError) as fault:
         message = f"must be a JSON object: {fault}"
         raise ValueError(message) from None
-    return value
+    return plain
+
+
+def _check_json(value: object, depth: int) -> None:
+    if depth > DEEPEST:
+        message = f"nested deeper than {DEEPEST}"
+        raise ValueError(message)
+    if isinstance(value, Mapping):
+        if not all(isinstance(name, str) for name in value):
+            message = "every key must be text"
+            raise ValueError(message)
+        for part in value.values():
+            _check_json(part, depth + 1)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _check_json(part, depth + 1)
 
 
 Json = Annotated[dict[str, Any], AfterValidator(_plain_json)]
@@ -175,23 +200,25 @@ def _checked(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]
     return {name: tuple(v) if isinstance(v := getattr(checked, name), list) else v for name in model.model_fields}
 
 
-def read_patch(given: Mapping[str, Any]) -> tuple[AlertPatch, list[FieldProblem]]:
-    """An edit of an alert, and what is wrong with its shape; of a field with a problem the edit says nothing.
+def read_patch(given: object, fields: Mapping[str, Any] = MappingProxyType({})) -> tuple[AlertPatch, list[FieldProblem]]:
+    """An edit of an alert, from a mapping and further fields, and what is wrong with its shape.
 
-    The domain reports these problems together with the rules' own.
+    Of a field with a problem the edit says nothing. The domain reports these problems together with the rules' own.
     """
-    if not isinstance(given, Mapping):
-        return AlertPatch(), [FieldProblem("patch", "must be a mapping", given)]
     problems: list[FieldProblem] = []
+    if not isinstance(given, Mapping):
+        problems.append(FieldProblem("patch", "must be a mapping from field to value", given))
+    patch = {**(given if isinstance(given, Mapping) else {}), **fields}
+    unknown = [name for name in patch if name not in AlertPatchRequest.model_fields]
+    there = f"is not a field; there are: {_known(AlertPatchRequest)}"
+    strange = [FieldProblem(str(name), there, patch.pop(name)) for name in unknown]
     try:
-        checked = AlertPatchRequest.model_validate(given)
+        checked = AlertPatchRequest.model_validate(patch)
     except ValidationError as fault:
-        problems = [
-            p._replace(message=f"{p.message}; there are: {_known(AlertPatchRequest)}") if p.message == "is not a field" else p
-            for p in _problems(fault)
-        ]
+        problems += _problems(fault)
         wrong = {error["loc"][0] for error in fault.errors() if error["loc"]}
-        checked = AlertPatchRequest.model_validate({name: value for name, value in given.items() if name not in wrong})
+        checked = AlertPatchRequest.model_validate({name: value for name, value in patch.items() if name not in wrong})
+    problems += strange
     return (
         AlertPatch(
             status=checked.status,

@@ -22,7 +22,12 @@ def filled(run):
     """Commands on a store with three alerts, the first of them worked on."""
     with AlertStore.open(run.path, actor="setup") as store:
         for number, severity in enumerate(("High", "Low", "Low")):
-            record = {"title": f"Beacon {number}", "severity": severity, "occurred_at": f"2026-03-0{number + 1}T10:00:00Z", "ip": "192.0.2.7"}
+            record = {
+                "title": f"Beacon {number}",
+                "severity": severity,
+                "occurred_at": f"2026-03-0{number + 1}T10:00:00Z",
+                "ip": "192.0.2.7",
+            }
             store.add(record | {"indicators": [{"type": "ip", "value": "192.0.2.7"}]})
     return run
 

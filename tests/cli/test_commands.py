@@ -74,7 +74,9 @@ def test_1_a_bad_value(filled, args):
     assert filled("list", *args, code=1).stdout == ""
 
 
-@pytest.mark.parametrize("args", [["frobnicate"], ["list", "--frob"], ["close", "x"], ["triage"], ["patch", "x"], ["tag", "x"], ["rejected", "one"]])
+@pytest.mark.parametrize(
+    "args", [["frobnicate"], ["list", "--frob"], ["close", "x"], ["triage"], ["patch", "x"], ["tag", "x"], ["rejected", "one"]]
+)
 def test_2_usage(filled, args):
     assert filled(*args, code=2).stdout == ""
 
@@ -85,7 +87,13 @@ def test_2_a_where_without_a_value(filled):
 
 @pytest.mark.parametrize(
     "args",
-    [["show", "ffffffff"], ["history", "01900000-0000-7000-8000-000000000000"], ["list", "--rule", "none"], ["rejected", "9"], ["note", "ffffffff", "x"]],
+    [
+        ["show", "ffffffff"],
+        ["history", "01900000-0000-7000-8000-000000000000"],
+        ["list", "--rule", "none"],
+        ["rejected", "9"],
+        ["note", "ffffffff", "x"],
+    ],
 )
 def test_3_not_found(filled, args):
     assert "advice: " in filled(*args, code=3).stderr
@@ -94,7 +102,9 @@ def test_3_not_found(filled, args):
 READS = ("list", "metrics", "rules", "imports", "rejected", "verify", "checkpoint", "export", "doctor", "migrate")
 
 
-@pytest.mark.parametrize("args", [*([name] for name in READS), ["show", "abcd1234"], ["history", "abcd1234"], ["triage", "abcd1234"], ["backup", "x"]])
+@pytest.mark.parametrize(
+    "args", [*([name] for name in READS), ["show", "abcd1234"], ["history", "abcd1234"], ["triage", "abcd1234"], ["backup", "x"]]
+)
 def test_4_no_store_is_made_by_reading_or_editing(run, args):
     found = run(*args, code=4)
     assert "there is no store at" in found.stderr
@@ -142,8 +152,13 @@ def test_ingest_makes_a_store_and_counts(run, tmp_path):
     found = run("ingest", "in.jsonl")
     (line,) = [json.loads(one) for one in found.stdout.splitlines()]
     assert {name: line[name] for name in ("path", "source", "new", "duplicates", "seen", "skipped", "rejected")} == {
-        "path": "in.jsonl", "source": "generic", "new": 2,
-        "duplicates": 0, "seen": 0, "skipped": 0, "rejected": 1,
+        "path": "in.jsonl",
+        "source": "generic",
+        "new": 2,
+        "duplicates": 0,
+        "seen": 0,
+        "skipped": 0,
+        "rejected": 1,
     }
     assert "2 new, 0 duplicate, 0 seen, 0 skipped, 1 rejected" in found.stderr
     assert "record 3 at byte 54: not valid JSON" in found.stderr
@@ -196,7 +211,9 @@ def test_in_a_folder_unknown_files_are_listed_and_the_rest_is_read(run, tmp_path
     assert "b.txt" in found.stderr
 
 
-@pytest.mark.parametrize("args", [["none.json"], ["in.jsonl", "--source", "none"], ["in.jsonl", "--tz", "Mars/Base"], ["in.jsonl", "--tz", "+99:00"]])
+@pytest.mark.parametrize(
+    "args", [["none.json"], ["in.jsonl", "--source", "none"], ["in.jsonl", "--tz", "Mars/Base"], ["in.jsonl", "--tz", "+99:00"]]
+)
 def test_what_cannot_work_makes_no_store(run, tmp_path, args):
     (tmp_path / "in.jsonl").write_text(RECORDS)
     run("ingest", *args, code=1)

@@ -24,7 +24,11 @@ COMMAND = [sys.executable, "-m", "alertstore"]
 def on_pty(*args, **env):
     """What a command writes to a real terminal of 80 columns, stdout and stderr together, and its exit code."""
     leader, follower = pty.openpty()
-    env = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}} | {"COLUMNS": "80", "TERM": "xterm"} | env
+    env = (
+        {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+        | {"COLUMNS": "80", "TERM": "xterm"}
+        | env
+    )
     with subprocess.Popen([*COMMAND, *args], stdin=follower, stdout=follower, stderr=follower, env=env) as process:
         os.close(follower)
         written = b""
@@ -189,7 +193,9 @@ def test_a_reader_that_goes_away_is_no_fault(filled):
     with AlertStore.open(filled.path) as store:
         for number in range(300):
             store.add({"title": f"Alert {number}", "description": "x" * 1000})
-    with subprocess.Popen([*COMMAND, "--store", filled.path, "list", "--limit", "1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [*COMMAND, "--store", filled.path, "list", "--limit", "1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         process.stdout.readline()
         process.stdout.close()
         assert b"Traceback" not in (errors := process.stderr.read())
