@@ -180,12 +180,9 @@ def csv_cells(text: str, delimiter: str) -> list[str]:
     if len(text) > csv.field_size_limit():
         csv.field_size_limit(_LONGEST_CELL)  # process-wide, and only ever raised
     try:
-        rows = list(csv.reader([text], delimiter=delimiter, strict=True))
+        return next(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error as why:
         raise ValueError(f"not a row of a table: {why}") from None
-    if len(rows) != 1:
-        raise ValueError("not one row of a table")
-    return rows[0]
 
 
 def _zeek_row(raw: bytes, header: Header) -> dict[str, Any]:

@@ -155,3 +155,26 @@ def test_a_hostile_record_costs_little():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 400 << 20
+
+
+def test_a_row_of_nothing_is_no_row():
+    with pytest.raises(ValueError, match="0 cells"):
+        parse_record(b"", Header(("a", "b"), ","))
+
+
+def test_zeek_cells_that_are_no_text_are_refused():
+    with pytest.raises(ValueError, match="UTF-8"):
+        parse_record(b"\xff\tx", Header(("a", "b"), "\t"))
+
+
+def test_a_caller_deep_down_the_stack_gets_a_reason():
+    def down(levels):
+        return parse_record(b'{"a":' + b"[" * 60 + b"]" * 60 + b"}", None) if levels == 0 else down(levels - 1)
+
+    import sys
+
+    frames, here = 0, sys._getframe()
+    while here is not None:
+        frames, here = frames + 1, here.f_back
+    with pytest.raises(ValueError, match="nested deeper"):
+        down(sys.getrecursionlimit() - frames - 40)
