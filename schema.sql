@@ -119,7 +119,7 @@ CREATE TABLE alert (
   triaged_at             INTEGER,
   closed_at              INTEGER,
   predecessor            TEXT,
-  heads                  TEXT NOT NULL DEFAULT '{}',
+  heads                  TEXT NOT NULL DEFAULT '{"lifecycle":[]}',
   CHECK ((status = 'Closed') = (close_classification IS NOT NULL) AND (status = 'Closed') = (closed_at IS NOT NULL)),
   CHECK ((malice_override IS NULL) = (malice_override_at IS NULL))
 ) STRICT;

@@ -49,6 +49,9 @@ _UUID, _TAGS, _DUPLICATES, _LAST_SEEN, _UPDATED, _HEADS = (
     _AT[name] for name in ("uuid", "tags", "duplicate_count", "last_seen_at", "updated_at", "heads")
 )
 
+UNEDITED = '{"lifecycle":[]}'
+"""The heads of an alert as it comes: it leaves its first edit room in the row."""
+
 _dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 _LISTS = ("mitre_tactics", "mitre_techniques", "mitre_subtechniques", "data_sources")
 
@@ -115,7 +118,7 @@ class Fold:
 
     def row(self, state: list[Any]) -> list[Any]:
         """An alert's state as its row has it: the columns of ALERT_COLUMNS."""
-        return [*state[:_HEADS], _dump(state[_HEADS]) if state[_HEADS] else "{}"]
+        return [*state[:_HEADS], UNEDITED if state[_HEADS] is None else _dump(state[_HEADS])]
 
     def state(self, row: Sequence[Any]) -> list[Any]:
         """The state of an alert whose row is known to be what the events before say."""
@@ -159,7 +162,7 @@ class Fold:
             if "sets" in body:
                 for name, value in body["sets"].items():
                     state[_AT[name]] = value
-            heads = state[_HEADS] = state[_HEADS] or {}
+            heads = state[_HEADS] = state[_HEADS] or json.loads(UNEDITED)
             for edit in body.get("edits", ()):
                 heads[edit["register"]] = [seq]
         state[_UPDATED] = body["at"]

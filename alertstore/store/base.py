@@ -71,6 +71,8 @@ class StoreBase:
 
     def _by(self, actor: str | None, reason: str | None) -> tuple[str, str | None]:
         """Who acts and why, checked: they stand in the history for good."""
+        if actor is None and reason is None:
+            return self._actor, None
         problems = [
             FieldProblem(name, UNSTORABLE, value)
             for name, value in (("actor", actor), ("reason", reason))

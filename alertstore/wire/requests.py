@@ -32,13 +32,15 @@ def _storable(text: str) -> str:
 
 def _exact(vocabulary: type[StrEnum]) -> BeforeValidator:
     """Only the exact strings, or the enum itself: pydantic alone would take what merely compares equal."""
-    allowed = ", ".join(vocabulary)
+    words = {word.value: word for word in vocabulary}
 
     def check(value: object) -> object:
-        if value is not None and (not isinstance(value, str) or value not in list(vocabulary)):
-            message = f"must be one of: {allowed}"
+        if value is None:
+            return None
+        if not isinstance(value, str) or value not in words:
+            message = f"must be one of: {', '.join(words)}"
             raise ValueError(message)
-        return value
+        return words[value]
 
     return BeforeValidator(check)
 
@@ -208,10 +210,13 @@ def read_patch(given: object, fields: Mapping[str, Any] = MappingProxyType({})) 
     problems: list[FieldProblem] = []
     if not isinstance(given, Mapping):
         problems.append(FieldProblem("patch", "must be a mapping from field to value", given))
-    patch = {**(given if isinstance(given, Mapping) else {}), **fields}
-    unknown = [name for name in patch if name not in AlertPatchRequest.model_fields]
-    there = f"is not a field; there are: {_known(AlertPatchRequest)}"
-    strange = [FieldProblem(str(name), there, patch.pop(name)) for name in unknown]
+        given = {}
+    patch = {**given, **fields}
+    unknown = patch.keys() - AlertPatchRequest.model_fields.keys()
+    strange = [
+        FieldProblem(str(name), f"is not a field; there are: {_known(AlertPatchRequest)}", patch.pop(name))
+        for name in sorted(unknown, key=str)
+    ]
     try:
         checked = AlertPatchRequest.model_validate(patch)
     except ValidationError as fault:
