@@ -18,48 +18,14 @@ from alertstore.domain.content import (
 )
 from alertstore.domain.fold import ALERT_COLUMNS, FORGED, Committed, Fold, Problem
 from alertstore.domain.identity import commitment, indicator_uuid
-from alertstore.domain.merkle import HASH, Frontier, Tree, leaf_hash
+from alertstore.domain.merkle import Frontier, Tree
 from alertstore.storage import schema
-from alertstore.storage.repository import frontier_at
+from alertstore.storage.tree import MOST_PROBLEMS, misplaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 CHUNK = 500
-MOST_PROBLEMS = 100
-"""A store with more is wrong enough; the rest is not listed."""
-
-
-def check_head(conn: sqlite3.Connection) -> tuple[Frontier, list[Problem]]:
-    """The quick look: events numbered without gaps, the last leaf right, its nodes made of those before it."""
-    size, number = conn.execute("SELECT coalesce(max(seq), 0), count(*) FROM event").fetchone()
-    if size != number:
-        return Frontier(), [Problem("event", "the history", f"{size} events", number)]
-    frontier = frontier_at(conn, size)
-    if not size:
-        return frontier, [Problem("event", "the history", "at least the event store_created", "no event")]
-    hashes, body = conn.execute("SELECT hashes, body FROM event WHERE seq = ?", (size,)).fetchone()
-    expected = Tree(frontier_at(conn, size - 1)).append(body)
-    return frontier, [] if hashes == expected else [Problem("tree", f"event {size}", expected.hex(), hashes.hex())]
-
-
-def check_tree(conn: sqlite3.Connection) -> tuple[Frontier, list[Problem]]:
-    """Every leaf and every node of the tree, from the stored bodies."""
-    tree, problems = Tree(Frontier()), list[Problem]()
-    for seq, hashes, body in conn.execute("SELECT seq, hashes, body FROM event ORDER BY seq"):
-        if seq != tree.size + 1 or hashes != tree.append(body):
-            problems += _misplaced(tree, seq, hashes, body)
-    return tree.frontier(), problems[:MOST_PROBLEMS]
-
-
-def _misplaced(tree: Tree, seq: int, hashes: bytes, body: bytes) -> list[Problem]:
-    """What is wrong with an event whose hashes are not those of its place: it, or only the nodes beside it, or the numbering."""
-    if seq != tree.size:
-        missing, tree.size = f"event {tree.size + 1}", seq
-        return [Problem("event", f"event {seq}", missing, "a gap")]
-    if hashes[:HASH] != leaf_hash(body):
-        return [Problem("event", f"event {seq}", leaf_hash(body).hex(), hashes[:HASH].hex())]
-    return [Problem("tree", f"event {seq}", "the nodes that its leaf completes", hashes[HASH:].hex())]
 
 
 _WITH_CONTENT = {"alert_ingested", "alert_deduplicated", "alert_indicators_added"}
@@ -108,7 +74,7 @@ class Audit:
         append, check, problems = tree.append, self._event, self.problems
         for seq, at, kind, alert, salt, hashes, body, *rest in self.conn.execute(_EVENTS):
             if seq != tree.size + 1 or hashes != append(body):
-                problems += _misplaced(tree, seq, hashes, body)
+                problems += misplaced(tree, seq, hashes, body)
             try:
                 check(seq, at, kind, alert, salt, body, rest)
             except FORGED as fault:

@@ -10,8 +10,9 @@ from attrs import field, frozen
 from alertstore.domain.fold import Problem, VerifyReport
 from alertstore.errors import AlertValidationError, FieldProblem
 from alertstore.storage import alerts, log
-from alertstore.storage.audit import Audit, check_head, check_tree
+from alertstore.storage.audit import Audit
 from alertstore.storage.backup import backup
+from alertstore.storage.tree import check_head, check_tree
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
 

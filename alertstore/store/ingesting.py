@@ -10,51 +10,27 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from alertstore.domain.dedup import Candidate
 from alertstore.domain.events import EventDraft, EventKind
-from alertstore.domain.intake import Prepared, decide_arrival, describe_rule, prepare, rule_facts
+from alertstore.domain.intake import decide_arrival, describe_rule, prepare, rule_facts
 from alertstore.domain.payload import parse_record
-from alertstore.errors import AlertStoreError, AlertValidationError, FieldProblem, SourceError
+from alertstore.errors import AlertValidationError, FieldProblem, SourceError
 from alertstore.storage import alerts, catalog, intake
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
-from alertstore.store.results import ImportResult, IngestResult, Rejection
+from alertstore.store.records import Readable, Tally, batches, describe, read_records
+from alertstore.store.results import FIRST_REJECTIONS, ImportResult, IngestResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from alertstore.domain.drafts import NewRule
     from alertstore.sources.base import Source
     from alertstore.sources.framing import RawRecord
     from alertstore.sources.readers import Reading
     from alertstore.storage.transaction import Transaction
-
-BATCH_RECORDS = 4000
-BATCH_BYTES = 16 << 20
-"""A batch, which is one transaction, holds at most this many records, or about this many bytes of them."""
-
-FIRST_REJECTIONS = 10
-
-
-@define
-class _Tally:
-    """The counts of an import in progress."""
-
-    counts: Counter[str] = field(factory=Counter)
-    notes: Counter[str] = field(factory=Counter)
-    rejections: list[Rejection] = field(factory=list)
-
-
-@define
-class _Readable:
-    """A record that has an alert in it, not decided yet."""
-
-    number: int | None
-    raw: bytes
-    digest: bytes
-    prepared: Prepared
 
 
 class Ingesting(Reads):
@@ -111,10 +87,10 @@ class Ingesting(Reads):
             alert = tool.alert(parse_record(raw, None), tz)
             if alert is None:
                 raise ValueError(f"is no alert of {tool.tool}")
-            readable = _Readable(None, raw, digest, prepare(alert, tool.name))
+            readable = Readable(None, raw, digest, prepare(alert, tool.name))
         except ValueError as fault:
             raise AlertValidationError([FieldProblem("record", str(fault), dict(record))]) from fault
-        rules = {} if alert.rule_id is None else {alert.rule_id: _describe(tool, alert.rule_id, record)}
+        rules = {} if alert.rule_id is None else {alert.rule_id: describe(tool, alert.rule_id, record)}
         with self._write() as transaction:
             uuid = catalog.reported(transaction.conn, tool.name, digest)
             outcome: Literal["new", "duplicate", "seen"] = "seen"
@@ -164,11 +140,11 @@ class Ingesting(Reads):
             number = intake.start_import(
                 transaction, name=name, source_name=reading.source.name, actor=by[0], reason=by[1], header=reading.header
             )
-        tally, fault = _Tally(), None
+        tally, fault = Tally(), None
         try:
             with paused_collector() as collect:
-                for batch in _batches(reading):
-                    self._ingest_batch(number, reading, tz, batch, tally, by)
+                for batch in batches(reading):
+                    self._ingest_batch(number, reading, batch, tally, by)
                     collect()
                     if progress is not None:
                         progress(path, sum(tally.counts.values()))
@@ -186,16 +162,14 @@ class Ingesting(Reads):
         result = ImportResult(number, path, reading.source.name, first_rejections=tuple(tally.rejections), notes=dict(tally.notes))
         return _counted(result, tally.counts)
 
-    def _ingest_batch(
-        self, number: int, reading: Reading, tz: tzinfo, records: list[RawRecord], tally: _Tally, by: tuple[str, str | None]
-    ) -> None:
+    def _ingest_batch(self, number: int, reading: Reading, records: list[RawRecord], tally: Tally, by: tuple[str, str | None]) -> None:
         """One transaction. Whatever runs a source's code comes before the write lock is taken."""
         conn, source = self._repository.conn, reading.source
         digests = [record.digest or sha256(record.raw).digest() for record in records]
         version = intake.data_version(conn)
         known = intake.seen(conn, source.name, digests)
         rules: dict[str, NewRule] = {}
-        readable, refused = self._read_records(reading, tz, records, digests, known, rules, tally)
+        readable, refused = read_records(reading, records, digests, known, self._rule_cache(source), rules, tally)
         with self._write() as transaction:
             if intake.data_version(conn) != version:
                 late = intake.seen(conn, source.name, [one.digest for one in readable])
@@ -209,48 +183,6 @@ class Ingesting(Reads):
         tally.counts["duplicates"] += repeats
         tally.counts["new"] += len(batch.kept) - repeats
 
-    def _read_records(
-        self,
-        reading: Reading,
-        tz: tzinfo,
-        records: list[RawRecord],
-        digests: list[bytes],
-        known: set[bytes],
-        rules: dict[str, NewRule],
-        tally: _Tally,
-    ) -> tuple[list[_Readable], list[intake.Refused]]:
-        """Parse and map what was not seen before: the readable records and the refused; rules met first go into `rules`."""
-        source, parse, met = reading.source, reading.parse, self._rule_cache(reading.source)
-        readable, refused = [], []
-        for record, digest in zip(records, digests, strict=True):
-            if digest in known:
-                tally.counts["seen"] += 1
-                continue
-            try:
-                if record.problem is not None:
-                    raise ValueError(record.problem)
-                value = parse(record.raw)
-                alert = source.alert(value, tz)
-                if alert is None:
-                    tally.counts["skipped"] += 1
-                    continue
-                prepared = prepare(alert, source.name)
-            except Exception as fault:  # noqa: BLE001 - whatever a source does on a hostile record, it rejects that record only
-                reason = str(fault) if isinstance(fault, ValueError) else f"the source {source.name!r} failed on it: {type(fault).__name__}"
-                tally.counts["rejected"] += 1
-                refused.append(intake.Refused(record.number, record.position, reason, record.size, digest, record.raw))
-                if len(tally.rejections) < FIRST_REJECTIONS:
-                    tally.rejections.append(Rejection(record.number, record.position, reason))
-                continue
-            known.add(digest)
-            if alert.notes:
-                tally.notes.update(alert.notes)
-            readable.append(_Readable(record.number, record.raw, digest, prepared))
-            rule_id = alert.rule_id
-            if rule_id is not None and rule_id not in met and rule_id not in rules:
-                rules[rule_id] = _describe(source, rule_id, value)
-        return readable, refused
-
     def _rule_cache(self, source: Source) -> dict[Any, Any]:
         cache: dict[Any, Any] = self._repository.caches.setdefault(f"rules of {source.name}", {})
         return cache
@@ -260,7 +192,7 @@ class Ingesting(Reads):
         transaction: Transaction,
         source: Source,
         batch: intake.Batch,
-        readable: list[_Readable],
+        readable: list[Readable],
         new_rules: dict[str, NewRule],
         by: tuple[str, str | None],
     ) -> None:
@@ -317,37 +249,3 @@ class Ingesting(Reads):
 def _counted(result: ImportResult, counts: Mapping[str, int]) -> ImportResult:
     numbers: dict[str, Any] = {name: counts[name] for name in intake.COUNTS}
     return evolve(result, **numbers)
-
-
-def _describe(source: Source, rule_id: str, record: Mapping[str, Any]) -> NewRule:
-    """The rule of a record; where the source cannot say more of it, a bare one."""
-    try:
-        rule = source.rule(record)
-    except Exception:  # noqa: BLE001 - a rule that cannot be described must not cost its alert
-        rule = None
-    return describe_rule(rule, rule_id)
-
-
-def _batches(reading: Reading) -> Iterator[list[RawRecord]]:
-    """Records by the batch. A fault in the middle of a file comes out after the batch of what was read before it."""
-    batch: list[RawRecord] = []
-    held = 0
-    fault = None
-    records = reading.records()
-    while True:
-        try:
-            record = next(records, None)
-        except AlertStoreError as stopped:
-            record, fault = None, stopped
-        if record is None:
-            break
-        batch.append(record)
-        held += len(record.raw)
-        if len(batch) >= BATCH_RECORDS or held >= BATCH_BYTES:
-            yield batch
-            batch, held = [], 0
-    if batch:
-        yield batch
-        batch = []
-    if fault is not None:
-        raise fault

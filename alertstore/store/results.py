@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from alertstore.errors import AlertStoreError
 
 
+FIRST_REJECTIONS = 10
+"""Of how many rejected records a result tells."""
+
+
 @frozen
 class Rejection:
     """A record that could not be read: its number in the file, its byte offset, and why."""

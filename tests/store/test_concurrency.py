@@ -32,8 +32,8 @@ with AlertStore.open(path, actor=name, durability="normal", busy_timeout=timedel
 IMPORTER = """
 import sys
 from alertstore import AlertStore
-from alertstore.store import ingesting
-ingesting.BATCH_RECORDS = 50
+from alertstore.store import records
+records.BATCH_RECORDS = 50
 def progress(path, records):
     print(records, flush=True)
     if records >= 300:
@@ -133,7 +133,7 @@ def test_a_killed_import_is_completed_without_doubles(tmp_path):
 
 
 def test_another_writer_between_the_batches_of_an_import(alert_store, open_again, tmp_path, monkeypatch):
-    monkeypatch.setattr("alertstore.store.ingesting.BATCH_RECORDS", 4)
+    monkeypatch.setattr("alertstore.store.records.BATCH_RECORDS", 4)
     other = open_again()
     records = [generic_alert(title=f"t{n % 9}", n=n, rule_id=f"R-{n % 2}", src_ip=f"192.0.2.{n % 3}") for n in range(20)]
     theirs = iter([generic_alert(title="theirs", rule_id="R-9"), *records[::-1]])

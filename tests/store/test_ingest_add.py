@@ -295,7 +295,7 @@ def test_a_source_that_fails_costs_that_record_only(alert_store, tmp_path, monke
 
 
 def test_a_batch_at_a_time(alert_store, tmp_path, monkeypatch):
-    monkeypatch.setattr("alertstore.store.ingesting.BATCH_RECORDS", 4)
+    monkeypatch.setattr("alertstore.store.records.BATCH_RECORDS", 4)
     path = write_jsonl(tmp_path / "a.jsonl", [generic_alert(title=f"t{n % 7}", n=n, rule_id=f"R{n % 5}") for n in range(23)])
     calls = []
     result = alert_store.ingest(path, progress=lambda name, records: calls.append((name, records)))
@@ -308,7 +308,7 @@ def test_in_batches_or_at_once_it_is_the_same(tmp_path, monkeypatch):
     path = write_jsonl(tmp_path / "a.jsonl", [generic_alert(title=f"t{n % 7}", n=n, src_ip=f"192.0.2.{n}") for n in range(23)])
     found = []
     for name, size in (("a.db", 4), ("b.db", 4000)):
-        monkeypatch.setattr("alertstore.store.ingesting.BATCH_RECORDS", size)
+        monkeypatch.setattr("alertstore.store.records.BATCH_RECORDS", size)
         with AlertStore.open(tmp_path / name, clock=FrozenClock(), ids=seeded_ids()) as store:
             store.ingest(path)
             listed = [store.get(a.uuid) for a in store.alerts(order_by="created_at")]
