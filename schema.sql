@@ -221,11 +221,12 @@ CREATE TABLE context_document (
   seq             INTEGER NOT NULL
 ) STRICT;
 
--- Full-text search over what search_text shows, kept in step with the rows in the same transaction.
+-- Full-text search over what search_text shows, kept in step with the rows in the same transaction. (A view that FTS5 reads from may
+-- use no virtual table, so tags stand as the JSON they are; to a tokenizer its punctuation is nothing.)
 CREATE VIEW search_text AS
-SELECT a.id, a.title, a.description,
-       (SELECT group_concat(value, ' ') FROM json_each(a.tags)) AS tags,
-       (SELECT group_concat(i.value, ' ') FROM alert_indicator l JOIN indicator i ON i.id = l.indicator_id WHERE l.alert_id = a.id) AS indicators
+SELECT a.id, a.title, a.description, a.tags,
+       (SELECT group_concat(value, ' ') FROM (SELECT i.value FROM alert_indicator l CROSS JOIN indicator i ON i.id = l.indicator_id
+        WHERE l.alert_id = a.id ORDER BY l.indicator_id)) AS indicators
 FROM alert a;
 CREATE VIRTUAL TABLE search USING fts5(title, description, tags, indicators, content='search_text', content_rowid='id');
 

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from alertstore.domain.alert import Alert
+
 
 class FieldProblem(NamedTuple):
     """One thing that is wrong with a value: where it stands, what is wrong, what was given."""
@@ -71,7 +73,7 @@ class AlertNotFoundError(AlertStoreError, LookupError):
 class ConflictError(AlertStoreError):
     """The alert was edited since the caller read it; `current` is the alert as it is now."""
 
-    def __init__(self, message: str, *, current: object, advice: str = "") -> None:
+    def __init__(self, message: str, *, current: Alert | None, advice: str = "") -> None:
         """Carry the present state, so that the caller can decide again."""
         super().__init__(message, advice=advice)
         self.current = current

@@ -213,7 +213,7 @@ def _tag_one(store: AlertStore, one: AlertSummary, edit: Edit, add: tuple[str, .
             (one,) = store.alerts(uuid=[one.uuid])
         else:
             return True
-    raise ConflictError(f"alert {one.uuid} is being edited by somebody else", current=one, advice="try again")
+    raise ConflictError(f"alert {one.uuid} is being edited by somebody else", current=store.get(one.uuid), advice="try again")
 
 
 @click.command()

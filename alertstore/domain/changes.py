@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from alertstore.domain.lifecycle import LifecyclePolicy, LifecycleTimes
 
+LONGEST_TAGS = 32 * 1024
+"""Characters that the tags of a patch may come to: an event holds them before and after, and each as a register."""
+
 ANALYST = "analyst"
 """The source of a verdict that a person gave."""
 
@@ -116,11 +119,11 @@ def decide_delete(state: AlertState, act: Act) -> Change:
     return Change(state, (_draft(EventKind.ALERT_DELETED, state, act, effective_time(act.now, state.updated_at)),))
 
 
-def decide_finding(state: AlertState, finding: Mapping[str, Any], act: Act) -> Change:
-    """Add a finding. Its id stands in the event; its text is content."""
+def decide_finding(state: AlertState, finding: Mapping[str, Any], evidence: str | None, act: Act) -> Change:
+    """Add a finding. Its id stands in the event; its text, and its evidence (the text of its JSON), are content."""
     at = effective_time(act.now, state.updated_at)
     draft = _draft(EventKind.ALERT_FINDING_ADDED, state, act, at)
-    draft.facts, draft.content = {"finding": finding["id"]}, finding_content(finding)
+    draft.facts, draft.content = {"finding": finding["id"]}, finding_content(finding, evidence)
     return Change(state._replace(updated_at=at), (draft,))
 
 
@@ -148,7 +151,9 @@ def _patch_problems(state: AlertState, patch: AlertPatch, policy: LifecyclePolic
     if patch.malice_override is not None and patch.reset_malice_override:
         message = "contradicts malice_override; give one of the two"
         found.append(FieldProblem("reset_malice_override", message, True))  # noqa: FBT003 - the value as it was given
-    if patch.tags is not None:
+    if patch.tags is not None and sum(map(len, patch.tags)) > LONGEST_TAGS:
+        found.append(FieldProblem("tags", f"come to more than {LONGEST_TAGS:,} characters", f"{len(patch.tags)} tags"))
+    elif patch.tags is not None:
         found += [FieldProblem(f"tags[{k}]", "must not be blank", tag) for k, tag in enumerate(patch.tags) if not tag.strip()]
     return found
 

@@ -15,34 +15,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def alert_content(title: str, description: str | None, fingerprint: str, pairs: Iterable[str]) -> bytes:
-    """Of a new alert; `pairs` are its indicators, sorted `type:value`."""
+def alert_content(title: str, description: str | None, fingerprint: str, pairs: Iterable[str], record: str) -> dict[str, bytes]:
+    """Of a new alert: its text; its indicators (`pairs`, sorted `type:value`) and the fingerprint that they make; its record."""
     text = "null" if description is None else quote(description)
     listed = ",".join(map(quote, pairs))
-    return f'{{"description":{text},"fingerprint":"{fingerprint}","indicators":[{listed}],"title":{quote(title)}}}'.encode()
+    return {
+        "indicators": f'{{"fingerprint":"{fingerprint}","indicators":[{listed}]}}'.encode(),
+        "record": f'"{record}"'.encode(),
+        "text": f'{{"description":{text},"title":{quote(title)}}}'.encode(),
+    }
 
 
-def record_content(record: str) -> bytes:
-    """Of a record that reported an alert, by its SHA-256 (hex)."""
-    return f'{{"record":"{record}"}}'.encode()
+def record_content(record: str) -> dict[str, bytes]:
+    """Of a record that repeated an alert, by its SHA-256 (hex)."""
+    return {"record": f'"{record}"'.encode()}
 
 
-def refused_content(record: str, kept: str) -> bytes:
-    """Of a record that could not be read: its SHA-256 (hex), and that of the bytes of it that were kept."""
-    return canonical({"kept": kept, "record": record})
+def refused_content(record: str, kept: str, reason: str) -> dict[str, bytes]:
+    """Of a record that could not be read: its SHA-256 (hex), that of the bytes of it that were kept, and why."""
+    return {"kept": canonical(kept), "reason": canonical(reason), "record": canonical(record)}
 
 
-def indicators_content(pairs: Iterable[str]) -> bytes:
-    """Of indicators added to an alert, sorted `type:value`."""
-    return canonical({"indicators": list(pairs)})
+def indicators_content(pairs: Iterable[str]) -> dict[str, bytes]:
+    """Of indicators added to an alert, or of one that was judged: sorted `type:value`."""
+    return {"indicators": canonical(list(pairs))}
 
 
-def finding_content(finding: Mapping[str, Any]) -> bytes:
-    """Of a finding: who, what, how sure, what to do, on what evidence."""
-    text = {name: finding[name] for name in ("agent_name", "summary", "confidence", "recommended_action", "evidence")}
-    return canonical(text)
+def finding_content(finding: Mapping[str, Any], evidence: str | None) -> dict[str, bytes]:
+    """Of a finding: who, what, how sure, what to do, on what evidence (the text of its JSON, as it is kept)."""
+    text = {name: finding[name] for name in ("agent_name", "summary", "confidence", "recommended_action")}
+    return {"finding": canonical(text | {"evidence": evidence})}
 
 
-def document_content(document: Mapping[str, Any]) -> bytes:
+def document_content(document: Mapping[str, Any]) -> dict[str, bytes]:
     """Of a context document."""
-    return canonical({name: document[name] for name in ("title", "description", "content")})
+    return {"document": canonical({name: document[name] for name in ("title", "description", "content")})}

@@ -5,7 +5,9 @@ The window is on event time, so a month-old log imports the same today and tomor
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from datetime import timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from attrs import field, frozen
@@ -14,7 +16,7 @@ from attrs.validators import in_
 from alertstore.domain.times import MICROSECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from attrs import Attribute
 
@@ -58,25 +60,51 @@ class Match(NamedTuple):
 NO_MATCH = Match()
 
 
-def match(candidates: Sequence[Candidate], occurred_at: int, now: int, window: int, by: str) -> Match:
-    """Choose among the alerts of one fingerprint (contract, Ingest, Duplicates).
+class Family:
+    """The alerts of one fingerprint, in order of time, so that a look-up costs a logarithm of their number."""
 
-    An alert with the very same time is the same event reported again and is joined whatever its status. Otherwise
-    the nearest active alert within the window is joined, the earlier on a tie. Otherwise the record makes a new alert,
-    which names the nearest closed one as its predecessor.
-    """
-    if not window or not candidates:
-        return NO_MATCH
+    __slots__ = ("_active", "_closed")
 
-    def nearness(one: Candidate) -> tuple[int, int, int]:
-        return abs(one.occurred_at - occurred_at), one.occurred_at, one.alert
+    def __init__(self, candidates: Iterable[Candidate] = ()) -> None:
+        """Take the alerts there are."""
+        ordered = sorted(candidates, key=attrgetter("occurred_at", "alert"))
+        self._active = [one for one in ordered if one.active]
+        self._closed = [one for one in ordered if not one.active]
 
-    ordered = sorted(candidates, key=nearness)
-    if ordered[0].occurred_at == occurred_at:
-        same = [one for one in ordered if one.occurred_at == occurred_at]
-        return Match(joins=next((one for one in same if one.active), same[0]))
-    for one in ordered:
-        gap = abs(one.occurred_at - occurred_at) if by == "occurred_at" else now - one.ingested_at
-        if one.active and gap <= window:
-            return Match(joins=one)
-    return Match(repeats=next((one for one in ordered if not one.active), None))
+    def add(self, made: Candidate) -> None:
+        """Take in an alert just made."""
+        insort(self._active, made, key=_time)
+
+    def match(self, occurred_at: int, now: int, window: int, by: str) -> Match:
+        """Choose for a record of that time (contract, Ingest, Duplicates).
+
+        An alert with the very same time is the same event reported again and is joined whatever its status. Otherwise the
+        nearest active alert within the window is joined, the earlier on a tie. Otherwise the record makes a new alert, which
+        names the nearest closed one as its predecessor.
+        """
+        if not window:
+            return NO_MATCH
+        active, closed = _nearest(self._active, occurred_at), _nearest(self._closed, occurred_at)
+        for one in (active, closed):
+            if one is not None and one.occurred_at == occurred_at:
+                return Match(joins=one)
+        if by == "ingested_at":
+            active = _nearest([one for one in self._active if now - one.ingested_at <= window], occurred_at)
+        elif active is not None and abs(active.occurred_at - occurred_at) > window:
+            active = None
+        return Match(joins=active) if active is not None else Match(repeats=closed)
+
+
+_time = attrgetter("occurred_at")
+
+
+def _nearest(ordered: Sequence[Candidate], occurred_at: int) -> Candidate | None:
+    """The one nearest in time; of two equally near the earlier, of several at one time the first."""
+    place = bisect_left(ordered, occurred_at, key=_time)
+    after = ordered[place] if place < len(ordered) else None
+    if place == 0 or (after is not None and after.occurred_at == occurred_at):
+        return after
+    before = ordered[bisect_left(ordered, ordered[place - 1].occurred_at, key=_time)]
+    if after is None or occurred_at - before.occurred_at <= after.occurred_at - occurred_at:
+        return before
+    return after

@@ -16,8 +16,8 @@ Verification hashes the stored bytes, never a re-serialisation. Body keys, versi
     sets      {field: value}: what follows from the change (lifecycle times, the source of an override)
     edits     [{register, sup, rbase, rtoken}]: for each register edited, the seqs of the edits that this one replaces,
               and the remote's value and token that its author had seen (null when never synced)
-    content   commitment to content kept outside the event: SHA-256 of 0x10, a salt, and the content's canonical JSON
-    record    the same, of the record that the event tells of: by its SHA-256, so that it holds when its alert is gone
+    content   {part: commitment} to content kept outside the event, each part under a salt of its own, so that each can be
+              erased by itself: SHA-256 of 0x10, the part's salt, and its canonical JSON (see `domain.content`)
     facts     what else the event holds, by kind
 """
 
@@ -67,8 +67,7 @@ class EventKind(StrEnum):
 
 @define
 class EventDraft:
-    """An event that was decided and not yet numbered. `content` and `record` are what the event commits to and does not
-    hold (see `domain.content`).
+    """An event that was decided and not yet numbered. `content` is what the event commits to and does not hold.
 
     Made once a record on the hot path of an import: a plain slotted class, not a frozen one.
     """
@@ -79,13 +78,12 @@ class EventDraft:
     actor: str
     changes: Mapping[str, Sequence[Any]] | None = None
     sets: Mapping[str, Any] | None = None
-    edits: Sequence[Mapping[str, Any]] | None = None
+    edits: Sequence[dict[str, Any]] | None = None
     facts: Mapping[str, Any] | None = None
     reason: str | None = None
     origin: Mapping[str, Any] | None = None
     clock: int | None = None
-    content: bytes | None = None
-    record: bytes | None = None
+    content: Mapping[str, bytes] | None = None
 
 
 @frozen
@@ -112,8 +110,8 @@ def canonical(value: object) -> bytes:
     return _encode(value).encode()
 
 
-def encode_body(draft: EventDraft, seq: int, content: str | None, record: str | None = None) -> bytes:
-    """The bytes of an event's body; `content` and `record` are the commitments, where the draft has these."""
+def encode_body(draft: EventDraft, seq: int, content: Mapping[str, str] | None) -> bytes:
+    """The bytes of an event's body; `content` holds the commitments, where the draft has content."""
     body: dict[str, Any] = {
         "v": VERSION,
         "seq": seq,
@@ -124,8 +122,6 @@ def encode_body(draft: EventDraft, seq: int, content: str | None, record: str | 
     }
     if content is not None:
         body["content"] = content
-    if record is not None:
-        body["record"] = record
     if draft.changes is not None:
         body["changes"] = draft.changes
     if draft.facts is not None:

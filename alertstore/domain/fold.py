@@ -84,6 +84,7 @@ class Fold:
         self.rejected: dict[int, Committed] = {}
         self.imports: dict[int, dict[str, Any]] = {}
         self.verdicts: dict[str, dict[str, Any]] = {}
+        self.judged: dict[str, list[Committed]] = {}
         self.records = 0
         self._rule_numbers: dict[str, int] = {}
         self._last_alert = 0
@@ -164,6 +165,8 @@ class Fold:
                     state[_AT[name]] = value
             heads = state[_HEADS] = state[_HEADS] or json.loads(UNEDITED)
             for edit in body.get("edits", ()):
+                if edit["sup"] != heads.get(edit["register"], []):
+                    self.problems.append(Problem("event", f"event {seq}: sup", heads.get(edit["register"], []), edit["sup"]))
                 heads[edit["register"]] = [seq]
         state[_UPDATED] = body["at"]
 
@@ -229,12 +232,13 @@ class Fold:
     def _document_deleted(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
         self._forgotten(self.documents.pop(body["subject"]))
 
-    def _indicator(self, seq: int, body: Mapping[str, Any], _: int | None, __: bytes | None) -> None:
+    def _indicator(self, seq: int, body: Mapping[str, Any], _: int | None, salt: bytes | None) -> None:
         old, new = body["changes"]["malice"]
         before = self.verdicts.get(body["subject"], {"malice": "Pending"})["malice"]
         if before != old:
             self.problems.append(Problem("event", f"event {seq}: malice before", before, old))
         self.verdicts[body["subject"]] = {"malice": new, **body["sets"], "updated_at": body["at"]}
+        self.judged.setdefault(body["subject"], []).append(Committed(body, salt, None))
 
 
 def _rule_columns(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,14 @@ def salt(secret: bytes, number: int) -> bytes:
     return sha256(secret + number.to_bytes(8, "big")).digest()[:16]
 
 
-def commitment(salt_bytes: bytes, content: bytes) -> str:
-    """What an event says of content that it does not hold: hex SHA-256 of 0x10, the salt, the content's bytes."""
-    return sha256(b"\x10" + salt_bytes + content).hexdigest()
+def part_salt(salt_bytes: bytes, part: str) -> bytes:
+    """The salt of one part of an event's content (16 bytes), from the event's salt.
+
+    To erase one part for good and keep the others provable, the event's salt gives way to the salts of those others.
+    """
+    return sha256(salt_bytes + part.encode()).digest()[:16]
+
+
+def commitment(salt_bytes: bytes, part: str, content: bytes) -> str:
+    """What an event says of a part of its content: hex SHA-256 of 0x10, the part's salt, the content's bytes."""
+    return sha256(b"\x10" + sha256(salt_bytes + part.encode()).digest()[:16] + content).hexdigest()

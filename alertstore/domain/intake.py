@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
+from alertstore.domain.changes import LONGEST_TAGS
 from alertstore.domain.content import alert_content, record_content
-from alertstore.domain.dedup import Candidate, match
 from alertstore.domain.drafts import NewRule
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.identity import fingerprint_of
@@ -21,10 +21,11 @@ from alertstore.domain.vocabulary import EnrichmentStatus, Malice
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from alertstore.domain.dedup import Candidate, Family
     from alertstore.domain.drafts import NewAlert
 
-LONGEST_TAGS = 128 * 1024
-"""Characters that the tags of one alert may come to; they stand in its event, whose body is limited, at up to six bytes each."""
+MOST_TAGS = 1000
+"""Tags that are taken over from one record; the raw record has them all."""
 
 LONGEST_NAME = 2048
 """Characters of a rule's id and of other names of it, which stand in its event."""
@@ -81,6 +82,9 @@ def _clean_tags(new: NewAlert) -> list[str]:
         notes.append("blank_tag_dropped")
     if len(kept) < sum(1 for tag in tags if tag.strip()):
         notes.append("repeated_tag_dropped")
+    if len(kept) > MOST_TAGS:
+        notes.append("too_many_tags")
+        kept = kept[:MOST_TAGS]
     if sum(map(len, kept)) > LONGEST_TAGS:
         message = f"its tags come to more than {LONGEST_TAGS:,} characters"
         raise ValueError(message)
@@ -106,7 +110,7 @@ class Arrival:
 
 def decide_arrival(
     prepared: Prepared,
-    candidates: Sequence[Candidate],
+    family: Family | None,
     *,
     uuid: str,
     source_name: str,
@@ -119,7 +123,8 @@ def decide_arrival(
     window: int,
     by: str,
 ) -> Arrival:
-    """Decide what a record is: a new alert (named `uuid`, of detection rule uuid `rule`), or a duplicate of a candidate.
+    """Decide what a record is: a new alert (named `uuid`, of detection rule uuid `rule`), or a duplicate of one
+    of the `family` of its fingerprint.
 
     `place` says where the record stood ({"import", "record"}, or nothing).
     """
@@ -129,11 +134,11 @@ def decide_arrival(
     at = now if occurred is None or assumed else occurred
     facts: dict[str, Any] = {"occurred_at": at, **place}
     predecessor = None
-    if candidates:
-        found = match(candidates, at, now, window, by)
+    if family is not None:
+        found = family.match(at, now, window, by)
         if found.joins is not None:
             draft = EventDraft(EventKind.ALERT_DEDUPLICATED.value, found.joins.uuid, now, actor)
-            draft.facts, draft.reason, draft.record = facts, reason, record_content(record_sha256)
+            draft.facts, draft.reason, draft.content = facts, reason, record_content(record_sha256)
             return Arrival(draft, prepared, at, assumed, joined=found.joins)
         if found.repeats is not None:
             facts["predecessor"] = predecessor = found.repeats.uuid
@@ -150,8 +155,7 @@ def decide_arrival(
         "tags": (None, prepared.tags),
     }
     draft.facts, draft.reason = facts, reason
-    draft.content = alert_content(prepared.title, prepared.description, prepared.fingerprint, prepared.pairs)
-    draft.record = record_content(record_sha256)
+    draft.content = alert_content(prepared.title, prepared.description, prepared.fingerprint, prepared.pairs, record_sha256)
     return Arrival(draft, prepared, at, assumed, predecessor=predecessor)
 
 

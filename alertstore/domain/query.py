@@ -68,7 +68,7 @@ _NAMES = tuple(f.name for f in fields(AlertFilter))
 
 
 def read_filter(given: Mapping[str, Any]) -> AlertFilter:
-    """A filter from keyword arguments; None and empty lists mean "any".
+    """A filter from keyword arguments; None means "any".
 
     Raises `AlertValidationError` listing every unknown name, bad value and wrong type.
     """
@@ -96,6 +96,8 @@ def _read(name: str, value: Any, problems: list[FieldProblem]) -> Any:
         problems.append(FieldProblem(name, "must be text", value))
         return None
     listed = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    if not listed:  # a list that came out empty must never mean "all", least of all for an edit
+        problems.append(FieldProblem(name, "is empty; leave it out to mean any", value))
     return tuple(_one(name, one, problems) for one in listed)
 
 

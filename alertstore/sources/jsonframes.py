@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from alertstore.errors import SourceError
+from alertstore.sources.streams import CUT_SHORT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -58,9 +61,10 @@ class Objects:
         self._start: int | None = None  # of the record being read
         self._open = bytearray()  # brackets open outside of the wanted list
         self._in_string = False
+        self._listing = False  # inside the brackets of the wanted list
 
     def records(self) -> Iterator[RawRecord]:
-        """Every object, in order."""
+        """Every object, in order. Raises SourceError after the last where their list is not closed."""
         in_list = self._place.depth is None
         while True:
             if not in_list and not self._seek_list():
@@ -68,9 +72,12 @@ class Objects:
             in_list = True
             mark = self._next_mark()
             if mark is None:
+                if self._listing:
+                    raise SourceError("the file ends in the middle of its list of records", advice=CUT_SHORT)
                 return
             if mark == _LIST_END and self._place.depth is not None:
                 self._at += 1
+                self._listing = False
                 self._open = bytearray(b"{" * self._place.depth)
                 in_list = False
                 continue
@@ -107,10 +114,12 @@ class Objects:
         if place.key is None:  # an array at top level: nothing else belongs there
             if self._next_mark() == _LIST:
                 self._at += 1
+                self._listing = True
             return self._at < len(self._window.text)
         while (mark := self._step()) is not None:
             if mark == _LIST and len(self._open) == place.depth and self._key_before(self._at) == place.key:
                 self._at += 1
+                self._listing = True
                 return True
             if mark in (_OPEN, _LIST):
                 self._open.append(mark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,10 @@ class Layout:
     def sample(self, head: bytes) -> list[dict[str, Any]]:
         """What can be read of the first records; `head` is UTF-8."""
         found = []
-        for one in islice(self.frame(_window(head)), SAMPLE):
-            try:
-                found.append(parse_record(one.raw, self.header))
-            except ValueError:
-                continue
+        with suppress(SourceError):  # the head of a file may well end in the middle of it
+            for one in islice(self.frame(_window(head)), SAMPLE):
+                with suppress(ValueError):
+                    found.append(parse_record(one.raw, self.header))
         return found
 
 

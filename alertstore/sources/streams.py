@@ -22,7 +22,7 @@ KEPT_OF_LONGER = 64 << 10
 
 _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's code for "a gzip header, any window size"
-_CUT_SHORT = "the file is cut short or damaged; what could be read came before, and reading it again doubles nothing"
+CUT_SHORT = "the file is cut short or damaged; what could be read came before, and reading it again doubles nothing"
 
 
 class RawRecord(NamedTuple):
@@ -89,7 +89,7 @@ class Outer:
         except (zlib.error, EOFError) as why:
             for _ in chunks:  # so that size and digest are the whole file's
                 pass
-            raise SourceError(f"{self.name}: damaged gzip data ({why})", advice=_CUT_SHORT) from None
+            raise SourceError(f"{self.name}: damaged gzip data ({why})", advice=CUT_SHORT) from None
 
 
 def _members(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -112,13 +112,18 @@ def _members(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def encoding_of(head: bytes) -> Encoding:
-    """The encoding that a byte order mark tells; without one, UTF-8."""
+    """The encoding that a byte order mark tells; without one UTF-16 by the zeros beside its ASCII, else UTF-8."""
     if head.startswith(b"\xef\xbb\xbf"):
         return Encoding("utf-8", 1, 3)
     if head.startswith(b"\xff\xfe"):
         return Encoding("utf-16-le", 2, 2)
     if head.startswith(b"\xfe\xff"):
         return Encoding("utf-16-be", 2, 2)
+    match [byte != 0 for byte in head[:4]]:
+        case [True, False, True, False]:
+            return Encoding("utf-16-le", 2, 0)
+        case [False, True, False, True]:
+            return Encoding("utf-16-be", 2, 0)
     return Encoding("utf-8", 1, 0)
 
 

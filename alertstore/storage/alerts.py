@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alertstore.domain.targeting import applies
 from alertstore.domain.vocabulary import Malice, worst_malice
@@ -11,7 +11,7 @@ from alertstore.storage import rows, search
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from alertstore.domain.alert import Alert, ContextDocument
     from alertstore.domain.changes import AlertState, Change
@@ -39,8 +39,15 @@ def save(transaction: Transaction, changes: Iterable[tuple[int, Change]]) -> Non
     touched: dict[str, list[int]] = {"tags": [], "malice_override": []}
     for number, change in changes:
         row: dict[str, object] = {}
+        heads = dict(change.state.heads)
         for draft in change.events:
-            row |= _columns(draft, change.state.heads, transaction.append(draft, number), row)
+            for edit in draft.edits or ():  # of two steps in one change, the second replaces the first
+                edit["sup"] = heads.get(edit["register"], ())
+            seq = transaction.append(draft, number)
+            heads.update((edit["register"], [seq]) for edit in draft.edits or ())
+            row |= _columns(draft)
+            if draft.edits:
+                row["heads"] = dump(heads)
         if row:
             updates.setdefault(tuple(row), []).append((*row.values(), number))
             for name, numbers in touched.items():
@@ -56,16 +63,13 @@ def save(transaction: Transaction, changes: Iterable[tuple[int, Change]]) -> Non
         refresh_malice(transaction.conn, touched["malice_override"])
 
 
-def _columns(draft: EventDraft, heads: Mapping[str, Any], seq: int, before: Mapping[str, object]) -> dict[str, object]:
-    """The columns that an event changes: its registers, what follows from them, and the edits that now stand."""
+def _columns(draft: EventDraft) -> dict[str, object]:
+    """The columns that an event changes: its registers, and what follows from them."""
     columns: dict[str, object] = {name: new for name, (_, new) in (draft.changes or {}).items()}
     columns.update(draft.sets or {})
     if "tags" in columns:
         columns["tags"] = dump(columns["tags"])
     columns["updated_at"] = draft.at
-    if draft.edits:
-        stood = json.loads(str(before["heads"])) if "heads" in before else heads
-        columns["heads"] = dump({**stood, **{edit["register"]: [seq] for edit in draft.edits}})
     return columns
 
 

@@ -105,7 +105,7 @@ class Audit:
         said, end = _decode(text)
         if end != len(text) or (said["seq"], said["at"], said["kind"]) != (seq, at, kind):
             self.problems.append(Problem("event", f"event {seq}", [seq, at, kind], [said["seq"], said["at"], said["kind"], text[end:]]))
-        if (alert is None) is kind.startswith("alert_") or (salt is not None and "content" not in said and "record" not in said):
+        if (alert is None) is kind.startswith("alert_") or (salt is not None and "content" not in said):
             self.problems.append(Problem("event", f"event {seq}", "an alert, and a salt, where its kind has them", [alert, salt]))
         if alert is not None and alert not in self.fold.alerts and kind != "alert_ingested":
             self._take_up(alert)
@@ -123,12 +123,14 @@ class Audit:
             if place != (alert, facts.get("import"), facts.get("record"), facts["occurred_at"], state[1] if state else source):
                 self.problems.append(Problem("row", f"occurrence {seq}", {"alert": alert, **facts}, place))
                 return
-            if raw is not None and sha256(raw).digest() != digest:
-                self.problems.append(Problem("content", f"occurrence {seq}: raw", digest.hex(), sha256(raw).hexdigest()))
-            self._committed(seq, said["record"], salt, record_content(digest.hex()))
+            if raw is None or sha256(raw).digest() != digest:
+                self.problems.append(Problem("content", f"occurrence {seq}: raw", digest.hex(), raw and sha256(raw).hexdigest()))
             if kind == "alert_deduplicated":
+                self._committed(seq, said["content"], salt, record_content(digest.hex()))
                 return
         if title is None:
+            if kind == "alert_ingested":  # its text is gone with it; its record is not
+                self._committed(seq, {"record": said["content"]["record"]}, salt, record_content(digest.hex()))
             self.unbacked[alert] = seq
             if kind == "alert_indicators_added" and salt is not None:
                 self.problems.append(Problem("event", f"event {seq}: salt", None, salt.hex()))
@@ -138,7 +140,7 @@ class Audit:
         if kind == "alert_indicators_added":
             self._committed(seq, said["content"], salt, indicators_content(listed))
             return
-        self._committed(seq, said["content"], salt, alert_content(title, text, print_, listed))
+        self._committed(seq, said["content"], salt, alert_content(title, text, print_, listed, digest.hex()))
         if state is not None and self.fold.row(state) == registers:
             del self.fold.alerts[alert]
             self.settled += 1
@@ -150,10 +152,14 @@ class Audit:
             self.fold.alerts[alert] = self.fold.state(row)
             self.settled -= 1
 
-    def _committed(self, seq: int, commit: str, salt: bytes | None, content: bytes) -> None:
+    def _committed(self, seq: int, commits: Mapping[str, str], salt: bytes | None, content: Mapping[str, bytes]) -> None:
         """Hold content against what its event commits to."""
-        if salt is None or commitment(salt, content) != commit:
-            self.problems.append(Problem("content", f"event {seq}", commit, "content that is not what was committed to"))
+        if salt is None or commits.keys() != content.keys():
+            self.problems.append(Problem("content", f"event {seq}", sorted(commits), sorted(content) if salt else "no salt"))
+            return
+        for part, value in content.items():
+            if commitment(salt, part, value) != commits[part]:
+                self.problems.append(Problem("content", f"event {seq}: {part}", commits[part], "what was not committed to"))
 
     def _compare(self, where: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         for name in expected.keys() | found.keys():
@@ -206,10 +212,13 @@ class Audit:
         )
         for name, found, expected in self.conn.execute(sql):
             self.problems.append(Problem("row", f"indicator {name}: first_seen, last_seen, seq, created_at", expected, found))
-        for number, pair in self.conn.execute(
-            "SELECT id, type || ':' || value FROM (SELECT *, lag(seq) OVER (ORDER BY id) AS before FROM indicator) WHERE seq < before"
-        ):
-            self.problems.append(Problem("row", f"indicator {pair}: id", "numbers in the order of events", number))
+        order = (
+            "SELECT pair, id FROM (SELECT id, seq, type || ':' || value AS pair, lag(seq) OVER w AS seq_before, lag(type || ':' || value) OVER w "
+            "AS pair_before, row_number() OVER w AS number FROM indicator WINDOW w AS (ORDER BY id)) "
+            "WHERE (seq, pair) < (seq_before, pair_before) OR id <> number"
+        )
+        for pair, number in self.conn.execute(order):
+            self.problems.append(Problem("row", f"indicator {pair}: id", "numbers in the order of events, without gaps", number))
         verdicts = self.fold.verdicts
         for row in self._rows(
             "SELECT id, type, value, malice, malice_source, malice_overridden_at, updated_at, is_enriched, enrichment_results FROM indicator "
@@ -221,6 +230,9 @@ class Audit:
             if verdict is None:
                 self.problems.append(Problem("row", where, "as it was created", row))
             else:
+                pair = f"{row['type']}:{row['value']}"
+                for known in self.fold.judged[indicator_uuid(store_id, row["id"])]:
+                    self._committed(known.body["seq"], known.body["content"], known.salt, indicators_content([pair]))
                 self._compare(
                     where, {**verdict, "is_enriched": 0}, {name: row[name] for name in (*verdict, "is_enriched", "enrichment_results")}
                 )
@@ -244,11 +256,7 @@ class Audit:
             if known is None:
                 self.problems.append(Problem("row", f"finding {row['uuid']}", "no such finding", "a row"))
                 continue
-            try:
-                evidence = None if row["evidence"] is None else json.loads(row["evidence"])
-                self._committed(row["seq"], known.body["content"], known.salt, finding_content(row | {"evidence": evidence}))
-            except FORGED as fault:
-                self.problems.append(Problem("content", f"finding {row['uuid']}: evidence", "JSON", repr(fault)))
+            self._committed(row["seq"], known.body["content"], known.salt, finding_content(row, row["evidence"]))
             place = {"uuid": known.body["facts"]["finding"], "alert_id": known.alert, "posted_at": known.body["at"]}
             self._compare(f"finding {row['uuid']}", place, {name: row[name] for name in place})
         self.problems += [Problem("row", f"finding of event {seq}", "a row", "no such finding") for seq in self.fold.findings]
@@ -301,11 +309,10 @@ class Audit:
                 self.problems.append(Problem("row", f"rejected record {row['seq']}", "no such record", "a row"))
                 continue
             facts = known.body["facts"]
-            place = {"import_id": facts["import"], "reason": facts["why"]} | {name: facts[name] for name in ("record", "position", "size")}
+            place = {"import_id": facts["import"]} | {name: facts[name] for name in ("record", "position", "size")}
             self._compare(f"rejected record {row['seq']}", place, {name: row[name] for name in place})
-            if row["raw"] is not None:
-                kept = sha256(row["raw"]).hexdigest()
-                self._committed(row["seq"], known.body["record"], known.salt, refused_content(row["sha256"].hex(), kept))
+            kept = sha256(row["raw"] or b"").hexdigest()
+            self._committed(row["seq"], known.body["content"], known.salt, refused_content(row["sha256"].hex(), kept, row["reason"]))
         self.problems += [Problem("row", f"rejected record {seq}", "a row", "no such record") for seq in self.fold.rejected]
 
     def _schema(self) -> None:

@@ -16,7 +16,10 @@ PAGES = 1024
 
 
 def backup(conn: sqlite3.Connection, target: str) -> None:
-    """Copy the open store to a new file (mode 0600), checked before it gets its name; an existing file is never replaced."""
+    """Copy the open store, inside a read of it, to a new file (mode 0600), checked before it gets its name.
+
+    An existing file is never replaced. Writers go on meanwhile, and do not make the copy start again.
+    """
     target = os.path.abspath(target)
     if os.path.lexists(target):
         raise StorageError(f"{target} exists already", advice="name a file that does not exist")
@@ -28,6 +31,7 @@ def backup(conn: sqlite3.Connection, target: str) -> None:
     os.close(handle)
     try:
         with translated(target), closing(sqlite3.connect(building, isolation_level=None)) as copy:
+            conn.execute("SELECT count(*) FROM setting").fetchone()  # the caller's read begins: what is copied is this moment's
             conn.backup(copy, pages=PAGES)
             (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
             copy.execute("PRAGMA journal_mode = DELETE")
@@ -36,7 +40,9 @@ def backup(conn: sqlite3.Connection, target: str) -> None:
         _sync(building)
         try:
             os.link(building, target)
-        except PermissionError:  # a file system without hard links
+        except FileExistsError:
+            raise StorageError(f"{target} exists already", advice="name a file that does not exist") from None
+        except OSError:  # a file system without hard links
             os.rename(building, target)
         _sync(folder)
     finally:

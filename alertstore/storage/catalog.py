@@ -137,11 +137,16 @@ def add_finding(db: Database, transaction: Transaction, alert: int, finding: Fin
             "summary": finding.summary,
             "confidence": finding.confidence,
             "recommended_action": finding.recommended_action,
-            "evidence": None if finding.evidence is None else dump(finding.evidence),
+            "evidence": evidence_text(finding.evidence),
             "posted_at": to_micros(finding.posted_at),
         },
         pk="seq",
     )
+
+
+def evidence_text(evidence: Mapping[str, Any] | None) -> str | None:
+    """A finding's evidence as it is kept."""
+    return None if evidence is None else dump(evidence)
 
 
 def linked(conn: sqlite3.Connection, alert: int) -> set[str]:

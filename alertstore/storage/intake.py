@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from alertstore.domain.content import refused_content
-from alertstore.domain.dedup import Candidate
+from alertstore.domain.dedup import Candidate, Family
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.storage.alerts import dump, refresh_malice
 
@@ -75,8 +75,8 @@ def data_version(conn: sqlite3.Connection) -> int:
     return version
 
 
-def candidates(conn: sqlite3.Connection, fingerprints: Collection[str]) -> dict[str, list[Candidate]]:
-    """The alerts that have one of the fingerprints."""
+def families(conn: sqlite3.Connection, fingerprints: Collection[str]) -> dict[str, Family]:
+    """The alerts that have one of the fingerprints, by fingerprint."""
     found: dict[str, list[Candidate]] = {}
     sql = (
         "SELECT a.fingerprint, a.id, a.uuid, a.occurred_at, a.ingested_at, a.status <> 'Closed' "
@@ -84,7 +84,7 @@ def candidates(conn: sqlite3.Connection, fingerprints: Collection[str]) -> dict[
     )
     for fingerprint, *rest in conn.execute(sql, (json.dumps(list(fingerprints)),)):
         found.setdefault(fingerprint, []).append(Candidate._make(rest))
-    return found
+    return {fingerprint: Family(alerts) for fingerprint, alerts in found.items()}
 
 
 def rules_of(conn: sqlite3.Connection, source_name: str, rule_ids: Collection[str]) -> dict[str, tuple[int, str]]:
@@ -93,11 +93,13 @@ def rules_of(conn: sqlite3.Connection, source_name: str, rule_ids: Collection[st
     return {rule_id: (number, uuid) for rule_id, number, uuid in conn.execute(sql, (source_name, json.dumps(list(rule_ids))))}
 
 
-def start_import(transaction: Transaction, *, name: str, source_name: str, actor: str, reason: str | None, header: Any) -> int:
-    """Open an import; give back its number."""
+def start_import(
+    transaction: Transaction, *, name: str, source_name: str, actor: str, reason: str | None, header: Any, how: Mapping[str, Any]
+) -> int:
+    """Open an import; give back its number. `how` says in its event what its outcome depends on."""
     conn = transaction.conn
     (number,) = conn.execute("SELECT coalesce(max(id), 0) + 1 FROM import").fetchone()
-    facts: dict[str, Any] = {"name": name, "source_name": source_name}
+    facts: dict[str, Any] = {"name": name, "source_name": source_name, **how}
     if header is not None:
         facts |= {"columns": list(header.columns), "delimiter": header.delimiter}
     transaction.append(EventDraft(EventKind.IMPORT_STARTED, str(number), transaction.now, actor, facts=facts, reason=reason))
@@ -169,8 +171,8 @@ def save_refused(transaction: Transaction, import_id: int, refused: Iterable[Ref
     stored = []
     for one in refused:
         draft = EventDraft(EventKind.RECORD_REJECTED, str(import_id), transaction.now, actor, reason=reason)
-        draft.facts = {"import": import_id, "record": one.number, "position": one.position, "size": one.size, "why": one.reason}
-        draft.record = refused_content(one.sha256.hex(), sha256(one.raw).hexdigest())
+        draft.facts = {"import": import_id, "record": one.number, "position": one.position, "size": one.size}
+        draft.content = refused_content(one.sha256.hex(), sha256(one.raw).hexdigest(), one.reason)
         seq = transaction.append(draft)
         stored.append((seq, import_id, one.number, one.position, one.reason, one.size, one.sha256, one.raw))
     transaction.conn.executemany(
@@ -179,11 +181,10 @@ def save_refused(transaction: Transaction, import_id: int, refused: Iterable[Ref
 
 
 def _save_alerts(conn: sqlite3.Connection, source_name: str, now: int, fresh: Sequence[Kept]) -> None:
-    alerts, texts = [], []
+    alerts = []
     for kept in fresh:
         arrival = kept.arrival
         prepared = arrival.prepared
-        tags = prepared.tags
         alerts.append(
             (
                 kept.alert,
@@ -194,7 +195,7 @@ def _save_alerts(conn: sqlite3.Connection, source_name: str, now: int, fresh: Se
                 source_name,
                 kept.rule,
                 prepared.fingerprint,
-                dump(tags) if tags else "[]",
+                dump(prepared.tags) if prepared.tags else "[]",
                 arrival.occurred_at,
                 arrival.assumed,
                 arrival.occurred_at,
@@ -204,15 +205,12 @@ def _save_alerts(conn: sqlite3.Connection, source_name: str, now: int, fresh: Se
                 arrival.predecessor,
             )
         )
-        values = " ".join([pair[pair.index(":") + 1 :] for pair in prepared.pairs])
-        texts.append((kept.alert, prepared.title, prepared.description, " ".join(tags), values))
     conn.executemany(
         "INSERT INTO alert (id, uuid, title, description, severity, status, enrichment_status, source_name, detection_rule_id, fingerprint, "
         "tags, malice, duplicate_count, occurred_at, occurred_at_assumed, last_seen_at, created_at, ingested_at, updated_at, predecessor) "
         "VALUES (?,?,?,?,?,'Open','Pending',?,?,?,?,'Pending',0,?,?,?,?,?,?,?)",
         alerts,
     )
-    conn.executemany("INSERT INTO search (rowid, title, description, tags, indicators) VALUES (?,?,?,?,?)", texts)
 
 
 def _save_links(conn: sqlite3.Connection, known: dict[object, int], now: int, fresh: Sequence[tuple[int, Kept]]) -> None:
@@ -233,10 +231,15 @@ def _save_links(conn: sqlite3.Connection, known: dict[object, int], now: int, fr
         "WHERE id = ?3 AND (first_seen > ?1 OR last_seen < ?2 OR first_seen IS NULL)",
         [(first, last, known[pair]) for pair, (first, last, _) in spans.items() if pair not in added],
     )
-    conn.executemany(
-        "INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)",
-        [(kept.alert, number, seq) for seq, kept in fresh for number in sorted([known[pair] for pair in kept.arrival.prepared.pairs])],
-    )
+    links, texts, number_of = [], [], known.__getitem__
+    for seq, kept in fresh:
+        prepared, alert = kept.arrival.prepared, kept.alert
+        pairs = sorted(prepared.pairs, key=number_of)
+        links += [(alert, known[pair], seq) for pair in pairs]
+        values = " ".join([pair[pair.index(":") + 1 :] for pair in pairs])  # in the order of search_text
+        texts.append((alert, prepared.title, prepared.description, dump(prepared.tags) if prepared.tags else "[]", values))
+    conn.executemany("INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)", links)
+    conn.executemany("INSERT INTO search (rowid, title, description, tags, indicators) VALUES (?,?,?,?,?)", texts)
 
 
 def find_indicators(conn: sqlite3.Connection, known: dict[object, int], spans: Mapping[str, Sequence[int]], now: int) -> set[str]:

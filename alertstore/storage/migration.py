@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +11,7 @@ from alertstore.domain.events import EventDraft, EventKind
 from alertstore.errors import NotAStoreError
 from alertstore.storage import schema
 from alertstore.storage.backup import backup
-from alertstore.storage.faults import translated
-from alertstore.storage.repository import Repository, check_regular
+from alertstore.storage.repository import old_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +21,8 @@ if TYPE_CHECKING:
 
 def migrate(path: str, clock: Callable[[], datetime], ids: Callable[[], UUID]) -> Path | None:
     """Migrate the file at `path`; the backup's path, or None where nothing was to do."""
-    check_regular(path)
-    with translated(path), closing(sqlite3.connect(path, isolation_level=None)) as conn:
+    with old_file(path) as repository:
+        conn = repository.conn
         (application,) = conn.execute("PRAGMA application_id").fetchone()
         (version,) = conn.execute("PRAGMA user_version").fetchone()
         if application != schema.APPLICATION_ID:
@@ -35,8 +32,8 @@ def migrate(path: str, clock: Callable[[], datetime], ids: Callable[[], UUID]) -
         if version > schema.VERSION:
             schema.check(conn, path)
         copy = _free(f"{path}.v{version}.backup")
-        backup(conn, str(copy))
-        repository = Repository(conn, os.path.abspath(path), read_only=False)
+        with repository.reading():
+            backup(conn, str(copy))
         with repository.writing(clock, ids) as transaction:
             schema.migrate(repository.db, version)
             draft = EventDraft(EventKind.SETTING_CHANGED, "schema_version", transaction.now, "alertstore")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import threading
 from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,8 +41,24 @@ PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -6553
 """
 
 
-_OPEN: Counter[tuple[int, int] | None] = Counter()
-"""The files that this process has open, by device and inode."""
+_OPEN: Counter[str] = Counter()
+"""The store files that this process has open, by path."""
+
+_OPENING = threading.Lock()
+"""Held while a file is looked at and then opened, so that no thread looks at one that another just opened."""
+
+_BESIDE = ("", "-wal", "-shm", "-journal")
+"""What SQLite keeps for a database, by the endings of the names."""
+
+
+def in_use(path: str) -> bool:
+    """Whether a file belongs to a store that this process has open.
+
+    Such a file must not be opened in any other way: closing it again would drop SQLite's locks (POSIX), and with them what
+    other processes write.
+    """
+    found = _identity(path)
+    return found not in {None, _NO_FILE} and any(_identity(f"{one}{ending}") == found for one in list(_OPEN) for ending in _BESIDE)
 
 
 class Repository:
@@ -54,8 +71,9 @@ class Repository:
         self.path = path
         self.read_only = read_only
         self._frontier: Frontier | None = None
+        self._busy = False
         self._file = _identity(path)
-        _OPEN[self._file] += 1
+        _OPEN[path] += 1
         self.caches: dict[str, dict[object, int]] = {}
         """What a transaction may remember for the next one; emptied when another process has written."""
         self._data_version = -1
@@ -63,23 +81,18 @@ class Repository:
     def close(self) -> None:
         """Close the connection; the write-ahead log goes into the file."""
         self.conn.close()
-        _OPEN[self._file] -= 1
-        if not _OPEN[self._file]:
-            del _OPEN[self._file]
+        _OPEN[self.path] -= 1
+        if not _OPEN[self.path]:
+            del _OPEN[self.path]
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One consistent view of the store for several reads."""
-        with translated(self.path):
-            if self.conn.in_transaction:
-                yield self.conn
-                return
-            self.conn.execute("BEGIN")
-            try:
-                yield self.conn
-            finally:
-                if self.conn.in_transaction:
-                    self.conn.execute("COMMIT")
+        """One consistent view of the store for several reads; inside a write, that write's."""
+        if self._busy:
+            yield self.conn
+            return
+        with self._transaction("BEGIN"):
+            yield self.conn
 
     @contextmanager
     def writing(self, clock: Callable[[], datetime], ids: Callable[[], UUID]) -> Iterator[Transaction]:
@@ -89,25 +102,42 @@ class Repository:
         if _identity(self.path) != self._file:
             message = f"{self.path} is no longer the file that was opened"
             raise StoreMovedError(message, advice="close this store and open it again")
-        with translated(self.path):
-            self.conn.execute("BEGIN IMMEDIATE")
-            try:
-                (version,) = self.conn.execute("PRAGMA data_version").fetchone()
-                if version != self._data_version:
-                    self._data_version = version
-                    self._frontier = None
-                    self.caches.clear()
-                transaction = Transaction(self.conn, self._frontier or frontier_at(self.conn), clock, ids)
-                yield transaction
-                frontier = transaction.flush()
-                self.conn.execute("COMMIT")
-            except BaseException:
+        with self._transaction("BEGIN IMMEDIATE"):
+            (version,) = self.conn.execute("PRAGMA data_version").fetchone()
+            if version != self._data_version:
+                self._data_version = version
                 self._frontier = None
                 self.caches.clear()
+            frontier, self._frontier = self._frontier, None  # whatever stops this write, the next one looks again
+            transaction = Transaction(self.conn, frontier or frontier_at(self.conn), clock, ids)
+            yield transaction
+            frontier = transaction.flush()
+            self.conn.execute("COMMIT")
+            self._frontier = frontier
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        """A transaction that is over when the block is: taken back, unless the block committed it."""
+        with translated(self.path):
+            if self.conn.in_transaction:  # an interrupt came in the wrong moment
+                self.conn.execute("ROLLBACK")
+            try:
+                self._busy = True
+                self.conn.execute(begin)
+                yield
+            except BaseException:
+                self.caches = {}
+                raise
+            finally:
+                self._busy = False
                 if self.conn.in_transaction:
                     self.conn.execute("ROLLBACK")
-                raise
-            self._frontier = frontier
+
+    @contextmanager
+    def locked(self) -> Iterator[sqlite3.Connection]:
+        """The write lock, to look at what only a writer may; nothing is written."""
+        with self._transaction("BEGIN IMMEDIATE"):
+            yield self.conn
 
     def setting(self, name: str) -> str:
         """The value of one of the store's settings."""
@@ -134,7 +164,10 @@ def _identity(path: str) -> tuple[int, int] | None:
     with suppress(FileNotFoundError):
         found = os.stat(path)
         return found.st_dev, found.st_ino
-    return (0, 0)
+    return _NO_FILE
+
+
+_NO_FILE = (0, 0)
 
 
 def open_memory() -> Repository:
@@ -150,9 +183,9 @@ def open_file(path: str, *, mode: Mode, durability: Durability, busy_timeout: ti
     _check_sqlite()
     path = os.path.abspath(path)
     check_regular(path)
-    _check_header(path)
     read_only = mode == "ro"
-    with translated(path):
+    with translated(path), _OPENING:
+        _check_header(path)
         conn = _connect(path, _access(path) if read_only else "rw", busy_timeout)
         try:
             schema.check(conn, path)
@@ -162,7 +195,21 @@ def open_file(path: str, *, mode: Mode, durability: Durability, busy_timeout: ti
         except BaseException:
             conn.close()
             raise
-    return Repository(conn, path, read_only=read_only)
+        return Repository(conn, path, read_only=read_only)
+
+
+@contextmanager
+def old_file(path: str) -> Iterator[Repository]:
+    """A store file of whatever version, open for migration."""
+    path = os.path.abspath(path)
+    check_regular(path)
+    with translated(path):
+        with _OPENING:
+            repository = Repository(sqlite3.connect(path, isolation_level=None), path, read_only=False)
+        try:
+            yield repository
+        finally:
+            repository.close()
 
 
 def _check_header(path: str) -> None:
@@ -170,7 +217,7 @@ def _check_header(path: str) -> None:
 
     Never at a file that this process has open already: closing it again would drop SQLite's locks on it.
     """
-    if _identity(path) not in _OPEN:
+    if not in_use(path):
         with open(path, "rb") as file:
             schema.check_header(file.read(schema.HEADER), path)
 
@@ -215,12 +262,13 @@ def create_file(path: str, fill: Callable[[Repository], None], busy_timeout: tim
 
 
 def _put_in_place(building: str, path: str) -> None:
-    with suppress(FileExistsError):
-        try:
-            os.link(building, path)
-        except PermissionError:  # a file system without hard links
-            if not os.path.exists(path):
-                os.rename(building, path)
+    try:
+        os.link(building, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        if not os.path.lexists(path):
+            os.rename(building, path)
 
 
 def _connect(path: str, mode: str, busy_timeout: timedelta) -> sqlite3.Connection:

@@ -77,7 +77,7 @@ def check_ids(application: int, version: int, path: str) -> None:
 
 def shape(conn: sqlite3.Connection) -> dict[tuple[str, str], str]:
     """Every object of the schema: (type, name) -> its SQL with blanks folded."""
-    rows = conn.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name")
+    rows = conn.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type, name")
     return {(kind, name): " ".join(sql.split()) for kind, name, sql in rows}
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING
 
+from alertstore.domain.fold import Problem
+
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
 _TEXT = "SELECT {} id, title, description, tags, indicators FROM search_text WHERE id IN (SELECT value FROM json_each(?))"
@@ -29,3 +31,14 @@ def query(text: str) -> str | None:
     words = [word.replace('"', '""') for word in text.replace("\0", " ").split()]
     words = [word for word in words if any(character.isalnum() for character in word)]
     return " ".join(f'"{word}"' for word in words) or None
+
+
+def problems(conn: sqlite3.Connection) -> list[Problem]:
+    """Whether the index is what the rows make it. FTS5 answers a command that is written as an insert, so it takes the write lock."""
+    try:
+        conn.execute("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)")
+    except sqlite3.DatabaseError as fault:
+        if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return [Problem("search", "search", "the words of the rows", "others; INSERT INTO search(search) VALUES('rebuild') mends it")]
+    return []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from alertstore.domain.events import LARGEST_BODY, encode_body
 from alertstore.domain.identity import commitment, salt, sequence_uuid
 from alertstore.domain.merkle import Tree
-from alertstore.domain.times import to_micros
+from alertstore.domain.times import is_representable, to_micros
 from alertstore.errors import AlertValidationError, FieldProblem
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Transaction:
         """Begin; the caller holds the write lock."""
         self.conn = conn
         self.now = to_micros(clock())
+        if not is_representable(self.now):
+            raise AlertValidationError([FieldProblem("clock", "must read a time from 1700 up to 2250", clock())])
         self._ids = ids
         self._base: UUID | None = None
         self._drawn = 0
@@ -56,12 +58,11 @@ class Transaction:
         Raises `AlertValidationError` where its body would be larger than 1 MiB.
         """
         seq = self._tree.size + 1
-        salted = content = record = None
-        if draft.content is not None or draft.record is not None:
+        salted = content = None
+        if draft.content is not None:
             salted = salt(self._salts(), seq)
-            content = None if draft.content is None else commitment(salted, draft.content)
-            record = None if draft.record is None else commitment(salted, draft.record)
-        body = encode_body(draft, seq, content, record)
+            content = {part: commitment(salted, part, value) for part, value in draft.content.items()}
+        body = encode_body(draft, seq, content)
         if len(body) > LARGEST_BODY:
             raise AlertValidationError([FieldProblem(draft.kind, f"comes to more than {LARGEST_BODY:,} bytes", len(body))])
         self._rows.append((seq, draft.at, draft.kind, alert_id, salted, self._tree.append(body), body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -71,23 +72,35 @@ class StoreBase:
 
     def _by(self, actor: str | None, reason: str | None) -> tuple[str, str | None]:
         """Who acts and why, checked: they stand in the history for good."""
+        by, problems = self._acting(actor, reason)
+        if problems:
+            raise AlertValidationError(problems)
+        return by
+
+    def _acting(self, actor: str | None, reason: str | None) -> tuple[tuple[str, str | None], list[FieldProblem]]:
+        """Who acts and why, and what is wrong with that."""
         if actor is None and reason is None:
-            return self._actor, None
+            return (self._actor, None), []
         problems = [
             FieldProblem(name, UNSTORABLE, value)
             for name, value in (("actor", actor), ("reason", reason))
-            if value is not None and not is_storable(value)
+            if value is not None and not is_storable(value, LONGEST_REASON)
         ]
-        if problems:
-            raise AlertValidationError(problems)
-        return self._actor if actor is None else actor, reason
+        return (self._actor if actor is None else actor, reason), problems
 
     def _state(self, conn: sqlite3.Connection, uuid: str) -> tuple[int, AlertState]:
-        found = alerts.load_state(conn, str(uuid))
+        found = alerts.load_state(conn, str(uuid).lower())
         return found if found is not None else self._no_alert(uuid)
 
     def _no_alert(self, uuid: object) -> NoReturn:
         raise AlertNotFoundError(f"no alert {uuid} in this store", advice="alerts() lists those there are")
+
+
+def read_path(path: object) -> str:
+    """A path as text. Raises `AlertValidationError` for what is none."""
+    if not isinstance(path, str | bytes | os.PathLike) or "\0" in (name := os.fsdecode(path)) or not name:
+        raise AlertValidationError([FieldProblem("path", "must be a path, without NUL", path)])
+    return name
 
 
 def act(transaction: Transaction, by: tuple[str, str | None]) -> Act:
@@ -95,10 +108,13 @@ def act(transaction: Transaction, by: tuple[str, str | None]) -> Act:
     return Act(transaction.now, *by)
 
 
-UNSTORABLE = "must be text that can be stored: not blank, no NUL, no lone surrogate"
+LONGEST_REASON = 16_384
+"""Characters of an actor or a reason, which stand in an event's body."""
+
+UNSTORABLE = f"must be text that can be stored: not blank, no NUL, no lone surrogate, at most {LONGEST_REASON:,} characters"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def is_storable(value: Any) -> bool:
+def is_storable(value: Any, longest: int | None = None) -> bool:
     """Whether a value is text that a database and a canonical event can hold."""
-    return isinstance(value, str) and bool(value.strip()) and not _UNSTORABLE.search(value)
+    return isinstance(value, str) and bool(value.strip()) and not _UNSTORABLE.search(value) and (longest is None or len(value) <= longest)

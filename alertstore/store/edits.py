@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,7 @@ from alertstore.domain.changes import (
     decide_patch,
     effective_time,
 )
+from alertstore.domain.content import indicators_content
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.indicators import normalise_all
 from alertstore.domain.query import read_filter
@@ -26,14 +28,14 @@ from alertstore.domain.times import from_micros, to_micros
 from alertstore.domain.vocabulary import AlertStatus, Malice
 from alertstore.errors import AlertValidationError, ConflictError, FieldProblem
 from alertstore.storage import alerts, catalog, lists
-from alertstore.store.base import act
+from alertstore.store.base import act, is_storable
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
 from alertstore.store.results import BulkResult
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from uuid import UUID
 
     from alertstore.domain.alert import Alert, Indicator
@@ -67,7 +69,8 @@ class Edits(Reads):
         wanted, shape = read_patch({} if patch is None else patch, fields)
         if not isinstance(expected_updated_at, datetime | None):
             shape.append(FieldProblem("expected_updated_at", "must be a datetime", expected_updated_at))
-        by = self._by(actor, reason)
+        by, named = self._acting(actor, reason)
+        shape += named
         with self._write() as transaction:
             number, state = self._state(transaction.conn, str(uuid))
             if isinstance(expected_updated_at, datetime) and to_micros(expected_updated_at) != state.updated_at:
@@ -174,7 +177,7 @@ class Edits(Reads):
         with self._write() as transaction:
             number, state = self._state(transaction.conn, str(uuid))
             finding["id"] = transaction.new_uuid()
-            change = decide_finding(state, finding, act(transaction, by))
+            change = decide_finding(state, finding, catalog.evidence_text(finding["evidence"]), act(transaction, by))
             alerts.save(transaction, [(number, change)])
             added = Finding(**finding, posted_at=from_micros(change.state.updated_at))
             catalog.add_finding(self._repository.db, transaction, number, added)
@@ -187,6 +190,8 @@ class Edits(Reads):
 
         Raises `AlertValidationError` naming each that is none of its type, `AlertNotFoundError`.
         """
+        if not isinstance(indicators, Iterable):
+            raise AlertValidationError([FieldProblem("indicators", "must be a list of (type, value)", indicators)])
         given, by = list(indicators), self._by(actor, reason)
         problems = [
             FieldProblem(f"indicators[{k}]", "must be (type, value), the value being one of that type", pair)
@@ -215,15 +220,15 @@ class Edits(Reads):
         if malice not in list(Malice):
             raise AlertValidationError([FieldProblem("malice", f"must be one of: {', '.join(Malice)}", malice)])
         by = self._by(actor, reason)
-        kind, colon, value = str(name).partition(":")
         with self._write() as transaction:
-            before = self.indicator(kind, value) if colon else self.indicator(name)
+            before = self.indicator(name)
             number = self._indicator_number(before.uuid, None)
             if number is not None and (before.malice != malice or before.malice_source != ANALYST):
                 at = effective_time(transaction.now, to_micros(before.updated_at))
                 draft = EventDraft(EventKind.INDICATOR_MALICE_UPDATED, before.uuid, at, by[0], reason=by[1])
                 draft.changes = {"malice": [before.malice, Malice(malice)]}
                 draft.sets = {"malice_source": ANALYST, "malice_overridden_at": at}
+                draft.content = indicators_content([f"{before.type}:{before.value}"])
                 draft.clock = None if at == transaction.now else transaction.now
                 catalog.save_indicator_malice(transaction, number, draft)
             return self.indicator(before.uuid)
@@ -243,7 +248,7 @@ class Edits(Reads):
 def _is_indicator(pair: object) -> bool:
     match pair:
         case (str(kind), str(value)):
-            return bool(normalise_all([(kind, value)]))
+            return is_storable(value) and bool(normalise_all([(kind, value)]))
     return False
 
 

@@ -9,10 +9,11 @@ from attrs import field, frozen
 
 from alertstore.domain.fold import Problem, VerifyReport
 from alertstore.errors import AlertValidationError, FieldProblem
-from alertstore.storage import alerts, log
+from alertstore.storage import alerts, log, search
 from alertstore.storage.audit import Audit
 from alertstore.storage.backup import backup
-from alertstore.storage.tree import check_head, check_tree
+from alertstore.storage.tree import MOST_PROBLEMS, check_head, check_tree
+from alertstore.store.base import read_path
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
 
@@ -58,7 +59,7 @@ class Evidence(Reads):
         Raises `AlertNotFoundError`.
         """
         with self._read() as conn:
-            number = alerts.number_of(conn, str(uuid))
+            number = alerts.number_of(conn, str(uuid).lower())
         if number is None:
             self._no_alert(uuid)
         return self._events_of(number)
@@ -74,7 +75,12 @@ class Evidence(Reads):
             after = found[-1].seq
 
     def events(self, *, after: int = 0) -> Iterator[Event]:
-        """Everything that happened in the store after event number `after`, oldest first."""
+        """Everything that happened in the store after event number `after`, oldest first. Raises `AlertValidationError`."""
+        if type(after) is not int:
+            raise AlertValidationError([FieldProblem("after", "must be the number of an event, or 0", after)])
+        return self._events_after(after)
+
+    def _events_after(self, after: int) -> Iterator[Event]:
         while True:
             with self._read() as conn:
                 found = log.events(conn, self._store_id, after)
@@ -92,11 +98,14 @@ class Evidence(Reads):
         """Whether the store is what its history says.
 
         `depth`: "quick" looks at the newest event and its place in the tree; "full" recomputes every leaf and node; "deep" also
-        folds all events, holds content against its commitments, and compares every row. With a `checkpoint` that was kept
+        folds all events, holds content against its commitments, and compares every row, and the search index with them (not where
+        the store is open for reading only: SQLite looks into that index for writers alone). With a `checkpoint` that was kept
         outside the file, a rewritten or shortened history shows: its size and its root must be part of this one.
         """
         if depth not in {"quick", "full", "deep"}:
             raise AlertValidationError([FieldProblem("depth", "must be one of: quick, full, deep", depth)])
+        if not isinstance(checkpoint, Checkpoint | None):
+            raise AlertValidationError([FieldProblem("checkpoint", "must be a Checkpoint", checkpoint)])
         problems: list[Problem] = []
         with self._read() as conn, paused_collector():
             if depth == "quick":
@@ -107,8 +116,11 @@ class Evidence(Reads):
                 frontier = Audit(conn, problems).run()
             if checkpoint is not None:
                 problems += self._against(checkpoint, frontier.size, log.checkpoint(conn, min(checkpoint.size, frontier.size))[1])
+        if depth == "deep" and not problems and not self._repository.read_only:
+            with self._repository.locked() as conn:
+                problems += search.problems(conn)
         assurance = "anchored" if checkpoint is not None else "unsigned"
-        return VerifyReport(not problems, depth, frontier.size, frontier.root().hex(), assurance, tuple(problems))
+        return VerifyReport(not problems, depth, frontier.size, frontier.root().hex(), assurance, tuple(problems[:MOST_PROBLEMS]))
 
     def _against(self, checkpoint: Checkpoint, size: int, root: str) -> list[Problem]:
         if size < checkpoint.size:
@@ -122,4 +134,6 @@ class Evidence(Reads):
 
         Raises `StorageError`.
         """
-        backup(self._repository.conn, str(path))
+        target = read_path(path)
+        with self._read() as conn:
+            backup(conn, target)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from attrs import evolve
 
-from alertstore.domain.dedup import Candidate
+import alertstore
+from alertstore.domain.dedup import Candidate, Family
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.intake import decide_arrival, describe_rule, prepare, rule_facts
 from alertstore.domain.payload import parse_record
 from alertstore.errors import AlertValidationError, FieldProblem, SourceError
 from alertstore.storage import alerts, catalog, intake
+from alertstore.storage.repository import in_use
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
 from alertstore.store.records import Readable, Tally, batches, describe, read_records
@@ -122,6 +124,8 @@ class Ingesting(Reads):
         return _counted(result, sums)
 
     def _ingest_file(self, path: Path, sources: list[Source], tz: tzinfo, by: Any, progress: Any) -> ImportResult:
+        if in_use(str(path)):
+            raise SourceError(f"{path} belongs to a store that is open", advice="ingest reads what tools write, not stores")
         try:
             stream = path.open("rb")
         except OSError as fault:
@@ -138,7 +142,7 @@ class Ingesting(Reads):
         name = os.fsencode(Path(path).name).decode(errors="replace")  # a file name may be no text at all
         with self._write() as transaction:
             number = intake.start_import(
-                transaction, name=name, source_name=reading.source.name, actor=by[0], reason=by[1], header=reading.header
+                transaction, name=name, source_name=reading.source.name, actor=by[0], reason=by[1], header=reading.header, how=self._how(tz)
             )
         tally, fault = Tally(), None
         try:
@@ -150,6 +154,8 @@ class Ingesting(Reads):
                         progress(path, sum(tally.counts.values()))
         except SourceError as stopped:
             fault = stopped
+        except OSError as stopped:
+            fault = SourceError(f"{path} cannot be read to its end: {stopped.strerror}", advice="what came before is kept; read it again")
         outcome = {name: tally.counts[name] for name in intake.COUNTS} | {
             "notes": dict(tally.notes),
             "fault": str(fault) if fault else None,
@@ -161,6 +167,11 @@ class Ingesting(Reads):
             raise fault
         result = ImportResult(number, path, reading.source.name, first_rejections=tuple(tally.rejections), notes=dict(tally.notes))
         return _counted(result, tally.counts)
+
+    def _how(self, tz: tzinfo) -> dict[str, Any]:
+        """What the outcome of an import depends on, besides its file."""
+        window = {"dedup_by": self._dedup.by, "dedup_window": self._dedup.window_micros}
+        return {**window, "tz": str(tz), "version": alertstore.__version__}
 
     def _ingest_batch(self, number: int, reading: Reading, records: list[RawRecord], tally: Tally, by: tuple[str, str | None]) -> None:
         """One transaction. Whatever runs a source's code comes before the write lock is taken."""
@@ -197,7 +208,7 @@ class Ingesting(Reads):
         by: tuple[str, str | None],
     ) -> None:
         actor, reason = by
-        candidates = intake.candidates(transaction.conn, {one.prepared.fingerprint for one in readable})
+        families = intake.families(transaction.conn, {one.prepared.fingerprint for one in readable})
         needed = dict.fromkeys(one.prepared.new.rule_id for one in readable if one.prepared.new.rule_id is not None)
         rules = self._rules(transaction, source, needed, new_rules, by)
         window, clock, import_id, now = self._dedup.window_micros, self._dedup.by, batch.import_id, transaction.now
@@ -206,9 +217,10 @@ class Ingesting(Reads):
             rule_id = prepared.new.rule_id
             rule = None if rule_id is None else rules[rule_id]
             place: dict[str, Any] = {} if import_id is None else {"import": import_id, "record": one.number}
+            family = families.get(prepared.fingerprint)
             arrival = decide_arrival(
                 prepared,
-                candidates.get(prepared.fingerprint, ()),
+                family,
                 uuid=transaction.new_uuid(),
                 source_name=source.name,
                 rule=None if rule is None else rule[1],
@@ -222,7 +234,10 @@ class Ingesting(Reads):
             )
             if arrival.joined is None:
                 made = Candidate(0, arrival.draft.subject, arrival.occurred_at, now, active=True)
-                candidates.setdefault(prepared.fingerprint, []).append(made)
+                if family is None:
+                    families[prepared.fingerprint] = Family([made])
+                else:
+                    family.add(made)
             batch.kept.append(intake.Kept(arrival, one.digest, one.raw, one.number, None if rule is None else rule[0]))
 
     def _rules(
@@ -235,6 +250,8 @@ class Ingesting(Reads):
     ) -> dict[Any, Any]:
         """All rules that the batch needs, by the tool's id: (number, uuid). Those not here yet are made, with their events."""
         cache = self._rule_cache(source)  # which may be empty again, where another process wrote meanwhile
+        if len(cache) > intake.MOST_CACHED:
+            cache.clear()
         missing = [rule_id for rule_id in needed if rule_id not in cache]
         cache.update(intake.rules_of(transaction.conn, source.name, missing))
         for rule_id in missing:

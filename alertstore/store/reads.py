@@ -28,7 +28,7 @@ class Reads(StoreBase):
         Raises `AlertNotFoundError`.
         """
         with self._read() as conn:
-            return alerts.load_alert(conn, str(uuid), self._store_id) or self._no_alert(uuid)
+            return alerts.load_alert(conn, str(uuid).lower(), self._store_id) or self._no_alert(uuid)
 
     def alerts(self, *, order_by: str = "-occurred_at", limit: int = 100, after: str | None = None, **filters: Any) -> Page[AlertSummary]:
         """A page of alerts: `items`, and `next` for `after=` (None on the last page).
@@ -57,7 +57,7 @@ class Reads(StoreBase):
     def occurrences(self, uuid: str | UUID) -> list[Occurrence]:
         """Every record that reported an alert, raw bytes included, in the order they came; also of a deleted alert."""
         with self._read() as conn:
-            number = alerts.number_of(conn, str(uuid))
+            number = alerts.number_of(conn, str(uuid).lower())
             return catalog.occurrences(conn, number) if number is not None else self._no_alert(uuid)
 
     def related(self, uuid: str | UUID, *, limit: int = 20) -> list[tuple[AlertSummary, tuple[str, ...]]]:
@@ -68,7 +68,7 @@ class Reads(StoreBase):
             return catalog.related(conn, number, size)
 
     def indicator(self, name: str | UUID, value: str | None = None) -> Indicator:
-        """An indicator by its uuid, or by type and value (`indicator("ip", "10.0.0.1")`, in any spelling).
+        """An indicator by its uuid, by type and value (`indicator("ip", "10.0.0.1")`), or as `type:value`; in any spelling.
 
         Raises `AlertNotFoundError`.
         """
@@ -80,8 +80,10 @@ class Reads(StoreBase):
         return found
 
     def _indicator_number(self, name: str, value: str | None) -> int | None:
-        if value is None:
+        if value is None and ":" not in name:
             return indicator_number(self._store_id, name)
+        if value is None:
+            name, _, value = name.partition(":")
         return catalog.indicator_number(self._repository.conn, name, normalise(name, value) or value)
 
     def imports(self) -> list[Import]:

@@ -70,7 +70,7 @@ def read_records(
                 continue
             prepared = prepare(alert, source.name)
         except Exception as fault:  # noqa: BLE001 - whatever a source does on a hostile record, it rejects that record only
-            reason = str(fault) if isinstance(fault, ValueError) else f"the source {source.name!r} failed on it: {type(fault).__name__}"
+            reason = _reason(fault, source)
             tally.counts["rejected"] += 1
             refused.append(intake.Refused(record.number, record.position, reason, record.size, digest, record.raw))
             if len(tally.rejections) < FIRST_REJECTIONS:
@@ -86,6 +86,15 @@ def read_records(
     return readable, refused
 
 
+LONGEST_REASON = 500
+
+
+def _reason(fault: Exception, source: Source) -> str:
+    """Why a record was refused, in text that can be kept: a source may quote the record, which an attacker wrote."""
+    text = str(fault) if isinstance(fault, ValueError) else f"the source {source.name!r} failed on it: {type(fault).__name__}"
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")[:LONGEST_REASON]
+
+
 def describe(source: Source, rule_id: str, record: Mapping[str, Any]) -> NewRule:
     """The rule of a record; where the source cannot say more of it, a bare one."""
     try:
@@ -99,12 +108,12 @@ def batches(reading: Reading) -> Iterator[list[RawRecord]]:
     """Records by the batch. A fault in the middle of a file comes out after the batch of what was read before it."""
     batch: list[RawRecord] = []
     held = 0
-    fault = None
+    fault: Exception | None = None
     records = reading.records()
     while True:
         try:
             record = next(records, None)
-        except AlertStoreError as stopped:
+        except (AlertStoreError, OSError) as stopped:
             record, fault = None, stopped
         if record is None:
             break

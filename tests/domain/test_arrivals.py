@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertstore.domain.dedup import Candidate
+from alertstore.domain.content import alert_content, record_content
+from alertstore.domain.dedup import Candidate, Family
 from alertstore.domain.drafts import NewAlert, NewRule
 from alertstore.domain.events import EventKind, canonical
 from alertstore.domain.identity import fingerprint
@@ -20,7 +21,7 @@ NOW = 1_714_564_800_000_000
 def decide(new, candidates=(), *, rule=None, place=None, window=100, by="occurred_at", reason=None):
     return decide_arrival(
         prepare(new, "generic"),
-        candidates,
+        Family(candidates) if candidates else None,
         uuid="u",
         source_name="generic",
         rule=rule,
@@ -64,15 +65,7 @@ def test_every_record_without_candidates_is_a_new_alert(new):
         **({"occurred_at_assumed": True} if assumed else {}),
     }
     prepared = arrival.prepared
-    assert draft.content == canonical(
-        {
-            "description": prepared.description,
-            "fingerprint": prepared.fingerprint,
-            "indicators": prepared.pairs,
-            "title": prepared.title,
-        }
-    )
-    assert draft.record == canonical({"record": "d" * 64})
+    assert draft.content == alert_content(prepared.title, prepared.description, prepared.fingerprint, prepared.pairs, "d" * 64)
     assert canonical(draft.changes)
 
 
@@ -109,7 +102,7 @@ def test_a_repeat_joins_and_says_only_what_is_its_own():
     assert arrival.joined is candidate
     assert (draft.kind, draft.subject, draft.reason) == (EventKind.ALERT_DEDUPLICATED, "first", "why")
     assert draft.facts == {"occurred_at": NOW, "import": 1, "record": 2}
-    assert (draft.content, draft.record) == (None, canonical({"record": "d" * 64}))
+    assert draft.content == record_content("d" * 64)
 
 
 def test_a_repeat_of_a_closed_alert_names_it():

@@ -11,8 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertstore.domain.dedup import NO_MATCH, Candidate, DedupPolicy, Match, match
-from alertstore.domain.identity import commitment, fingerprint, fingerprint_of, indicator_number, indicator_uuid, salt, sequence_uuid
+from alertstore.domain.dedup import NO_MATCH, Candidate, DedupPolicy, Family, Match
+from alertstore.domain.identity import (
+    commitment,
+    fingerprint,
+    fingerprint_of,
+    indicator_number,
+    indicator_uuid,
+    part_salt,
+    salt,
+    sequence_uuid,
+)
 from alertstore.store.ids import uuid7, uuid7_of
 from alertstore.testing import hostile_text, seeded_ids
 
@@ -24,7 +33,7 @@ def candidate(number, occurred_at, *, active=True, ingested_at=0):
 
 
 def found(candidates, occurred_at, *, now=0, window=WINDOW, by="occurred_at"):
-    return match(candidates, occurred_at, now, window, by)
+    return Family(candidates).match(occurred_at, now, window, by)
 
 
 def test_the_window_is_inclusive():
@@ -192,4 +201,5 @@ def test_a_name_with_the_right_head_and_no_number_is_none(tail):
 
 def test_commitments():
     assert salt(b"secret", 3) == sha256(b"secret" + b"\0" * 7 + b"\3").digest()[:16]
-    assert commitment(b"s" * 16, b"content") == sha256(b"\x10" + b"s" * 16 + b"content").hexdigest()
+    assert part_salt(b"s" * 16, "text") == sha256(b"s" * 16 + b"text").digest()[:16]
+    assert commitment(b"s" * 16, "text", b"content") == sha256(b"\x10" + part_salt(b"s" * 16, "text") + b"content").hexdigest()

@@ -98,19 +98,26 @@ def test_the_kinds_are_those_of_the_api_page():
 
 @given(hostile_text(), hostile_text() | st.none(), st.lists(hostile_text(max_size=9), max_size=3))
 def test_content_put_together_by_hand_is_canonical(title, description, pairs):
-    fields = {"title": title, "description": description, "fingerprint": "f" * 32, "indicators": pairs}
-    assert alert_content(title, description, "f" * 32, pairs) == canonical(fields)
-    assert refused_content("d" * 64, "e" * 64) == canonical({"record": "d" * 64, "kept": "e" * 64})
-    assert record_content("d" * 64) == canonical({"record": "d" * 64})
-    assert indicators_content(pairs) == canonical({"indicators": pairs})
+    found = alert_content(title, description, "f" * 32, pairs, "d" * 64)
+    assert found == {
+        "indicators": canonical({"fingerprint": "f" * 32, "indicators": pairs}),
+        "record": canonical("d" * 64),
+        "text": canonical({"title": title, "description": description}),
+    }
+    assert refused_content("d" * 64, "e" * 64, title) == {
+        "record": canonical("d" * 64),
+        "kept": canonical("e" * 64),
+        "reason": canonical(title),
+    }
+    assert record_content("d" * 64) == {"record": canonical("d" * 64)}
+    assert indicators_content(pairs) == {"indicators": canonical(pairs)}
 
 
 def test_content_is_only_what_it_says():
-    finding = {"id": "f", "agent_name": "a", "summary": "s", "confidence": None, "recommended_action": None, "evidence": {"b": 1, "a": 2}}
-    assert finding_content(finding) == (
-        b'{"agent_name":"a","confidence":null,"evidence":{"a":2,"b":1},"recommended_action":null,"summary":"s"}'
-    )
-    assert (
-        document_content({"title": "t", "description": None, "content": "c", "version": 1})
-        == b'{"content":"c","description":null,"title":"t"}'
-    )
+    finding = {"id": "f", "agent_name": "a", "summary": "s", "confidence": None, "recommended_action": None}
+    assert finding_content(finding, '{"a":2}') == {
+        "finding": b'{"agent_name":"a","confidence":null,"evidence":"{\\"a\\":2}","recommended_action":null,"summary":"s"}'
+    }
+    assert document_content({"title": "t", "description": None, "content": "c", "version": 1}) == {
+        "document": b'{"content":"c","description":null,"title":"t"}'
+    }

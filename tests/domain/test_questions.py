@@ -57,8 +57,9 @@ def test_a_filter_of_everything():
     )
 
 
-def test_none_and_nothing_mean_any():
-    assert read_filter({"status": None, "tag": [], "start": None}) == AlertFilter() == read_filter({})
+def test_none_means_any_and_an_empty_list_nothing_at_all():
+    assert read_filter({"status": None, "tag": None, "start": None}) == AlertFilter() == read_filter({})
+    assert refused(read_filter, {"status": [], "uuid": ()}) == ["status", "uuid"]
 
 
 def test_all_that_is_wrong_is_named():
