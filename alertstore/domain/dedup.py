@@ -11,9 +11,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from attrs import field, frozen
-from attrs.validators import in_
 
 from alertstore.domain.times import MICROSECOND
+from alertstore.errors import AlertValidationError, FieldProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,18 +21,25 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
 
-def _not_negative(_: object, attribute: Attribute[timedelta], value: timedelta) -> None:
-    if value < timedelta(0):
-        message = f"{attribute.name} must not be negative"
-        raise ValueError(message)
+def _window(_: object, attribute: Attribute[timedelta], value: object) -> None:
+    if not isinstance(value, timedelta) or value < timedelta(0):
+        raise AlertValidationError([FieldProblem(attribute.name, "must be a timedelta, not negative", value)])
+
+
+def _clock(_: object, attribute: Attribute[str], value: object) -> None:
+    if value not in CLOCKS:
+        raise AlertValidationError([FieldProblem(attribute.name, f"must be one of: {', '.join(CLOCKS)}", value)])
+
+
+CLOCKS = ("occurred_at", "ingested_at")
 
 
 @frozen
 class DedupPolicy:
     """How far apart (inclusive) two reports of one alert may be, and by which time; a window of 0 turns it off."""
 
-    window: timedelta = field(default=timedelta(hours=24), validator=_not_negative)
-    by: Literal["occurred_at", "ingested_at"] = field(default="occurred_at", validator=in_(("occurred_at", "ingested_at")))
+    window: timedelta = field(default=timedelta(hours=24), validator=_window)
+    by: Literal["occurred_at", "ingested_at"] = field(default="occurred_at", validator=_clock)
 
     @property
     def window_micros(self) -> int:

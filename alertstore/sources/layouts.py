@@ -60,11 +60,16 @@ class Layout:
     def sample(self, head: bytes) -> list[dict[str, Any]]:
         """What can be read of the first records; `head` is UTF-8."""
         found = []
-        with suppress(SourceError):  # the head of a file may well end in the middle of it
-            for one in islice(self.frame(_window(head)), SAMPLE):
-                with suppress(ValueError):
-                    found.append(parse_record(one.raw, self.header))
+        for one in islice(_of_head(self.frame(_window(head))), SAMPLE):
+            with suppress(ValueError):
+                found.append(parse_record(one.raw, self.header))
         return found
+
+
+def _of_head(records: Iterator[RawRecord]) -> Iterator[RawRecord]:
+    """The records of a file's head, which may well end in the middle of something."""
+    with suppress(SourceError):
+        yield from records
 
 
 def layouts(head: bytes, name: str) -> list[Layout]:
@@ -123,7 +128,7 @@ def _wrappers(head: bytes) -> list[Layout]:
 
 def _resync(head: bytes, place: Place) -> Place:
     """The place, with how to find the next record after a damaged one, as the first records show it."""
-    whole = [one for one in islice(Objects(_window(head), place).records(), 2) if one.problem is None]
+    whole = [one for one in islice(_of_head(Objects(_window(head), place).records()), 2) if one.problem is None]
     if not whole:
         return place
     first, last = whole[0], whole[-1]

@@ -68,11 +68,17 @@ class Outer:
         return self._sha.hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes as they lie on disk."""
-        while chunk := self._file.read(CHUNK):
+        """The bytes as they lie on disk. Raises SourceError where the disk gives no more."""
+        while chunk := self._read():
             self._sha.update(chunk)
             self.size += len(chunk)
             yield chunk
+
+    def _read(self) -> bytes:
+        try:
+            return self._file.read(CHUNK)
+        except OSError as why:
+            raise SourceError(f"{self.name} cannot be read to its end: {why.strerror}", advice=CUT_SHORT) from why
 
     def unpacked(self) -> Iterator[bytes]:
         """The bytes within: of gzip (by its magic number, any number of members) what it holds, else the same."""

@@ -27,6 +27,7 @@ _EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 _STAMP = 26  # characters of 2015-03-29T11:01:38.221126
 _LONG = 64
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,12}))?\s?(Z|z|UTC|[+-]\d\d:?\d\d|[+-]\d\d)?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{0,20})?")
 # Epoch numbers tell their unit by their size: seconds reach the year 5138, then milliseconds, microseconds, nanoseconds.
 _UNITS = ((10**11, SECOND, 1), (10**14, 1_000, 1), (10**17, 1, 1), (10**20, 1, 1_000))  # below, microseconds = * / ÷
@@ -73,7 +74,7 @@ def _read_text(text: str, tz: tzinfo) -> tuple[int | None, str | None]:
         return None, "time_unreadable"
     if _NUMBER.fullmatch(text):
         return _read_decimal(text)
-    parts = _TIME.fullmatch(text)
+    parts = _TIME.fullmatch(f"{text}T00:00:00" if _DAY.fullmatch(text) else text)
     return (None, "time_unreadable") if parts is None else _read_parts(parts, tz)
 
 

@@ -12,7 +12,7 @@ from alertstore.domain.lifecycle import LifecyclePolicy
 from alertstore.errors import AlertValidationError, FieldProblem
 from alertstore.storage import migration, schema
 from alertstore.storage.repository import Durability, Mode, Repository, create_file, open_file, open_memory
-from alertstore.store.base import UNSTORABLE, is_storable
+from alertstore.store.base import LONGEST_REASON, is_storable, read_path
 from alertstore.store.catalog import Catalog
 from alertstore.store.edits import Edits
 from alertstore.store.evidence import Evidence
@@ -61,17 +61,27 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
         Raises `NotAStoreError`, `SchemaTooNewError`, `SchemaTooOldError`, `StoreBusyError` and other `StorageError`s; the file
         is then as it was.
         """
+        wrong = [
+            FieldProblem(argument, "is not what it must be", value)
+            for argument, value, right in (
+                ("policy", policy, isinstance(policy, LifecyclePolicy | None)),
+                ("dedup", dedup, isinstance(dedup, DedupPolicy | None)),
+                ("busy_timeout", busy_timeout, isinstance(busy_timeout, timedelta)),
+                ("clock", clock, callable(clock)),
+                ("ids", ids, callable(ids)),
+                ("actor", actor, is_storable(actor, LONGEST_REASON)),
+            )
+            if not right
+        ]
+        if wrong:
+            raise AlertValidationError(wrong)
         _check_choice("mode", mode, ("create", "rw", "ro"))
         _check_choice("durability", durability, ("full", "normal"))
-        if not is_storable(actor):
-            raise AlertValidationError([FieldProblem("actor", UNSTORABLE, actor)])
 
         def fill(repository: Repository) -> None:
             _fill(repository, clock, ids, actor)
 
-        name = os.fsdecode(path)
-        if "\0" in name:
-            raise AlertValidationError([FieldProblem("path", "must not hold NUL", name)])
+        name = read_path(path)
         if name == ":memory:":
             repository = open_memory()
             fill(repository)
@@ -99,7 +109,7 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
 
         None where the file is of the present schema already. Raises as `open` does.
         """
-        return migration.migrate(os.fsdecode(path), utc_now, uuid7)
+        return migration.migrate(read_path(path), utc_now, uuid7)
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from datetime import UTC, tzinfo
 from hashlib import sha256
+from io import TextIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -20,6 +21,7 @@ from alertstore.domain.payload import parse_record
 from alertstore.errors import AlertValidationError, FieldProblem, SourceError
 from alertstore.storage import alerts, catalog, intake
 from alertstore.storage.repository import in_use
+from alertstore.store.base import read_path
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
 from alertstore.store.records import Readable, Tally, batches, describe, read_records
@@ -56,11 +58,12 @@ class Ingesting(Reads):
         files that no source knows are listed in `unread`.
         Raises `SourceError` for a file that no source knows, that is empty, or that ends in the middle.
         """
+        _check(path, tz, progress)
         by = self._by(actor, reason)
         sources = self._sources(source)
         if not isinstance(path, str | os.PathLike):
             return self._ingest_stream(path, str(getattr(path, "name", "stream")), sources, tz, by, progress)
-        name = os.fspath(path)
+        name = read_path(path)
         if name == "-":
             return self._ingest_stream(sys.stdin.buffer, "-", sources, tz, by, progress)
         if os.path.isdir(name):
@@ -82,6 +85,7 @@ class Ingesting(Reads):
         """
         from alertstore.wire.requests import read_record
 
+        _check("-", tz, None)
         (tool,), by = self._sources(source), self._by(actor, reason)
         raw = read_record(record)
         digest = sha256(raw).digest()
@@ -154,8 +158,6 @@ class Ingesting(Reads):
                         progress(path, sum(tally.counts.values()))
         except SourceError as stopped:
             fault = stopped
-        except OSError as stopped:
-            fault = SourceError(f"{path} cannot be read to its end: {stopped.strerror}", advice="what came before is kept; read it again")
         outcome = {name: tally.counts[name] for name in intake.COUNTS} | {
             "notes": dict(tally.notes),
             "fault": str(fault) if fault else None,
@@ -261,6 +263,19 @@ class Ingesting(Reads):
                 draft.facts = rule_facts(rule, source_name=source.name, created_by=by[0])
                 cache[rule_id] = (catalog.add_rule(transaction, draft), draft.subject)
         return cache
+
+
+def _check(path: object, tz: object, progress: object) -> None:
+    """Refuse what an import cannot be made with, before anything of it is kept."""
+    problems = []
+    if not isinstance(path, str | os.PathLike) and (isinstance(path, TextIOBase) or not hasattr(path, "read")):
+        problems.append(FieldProblem("path", 'must be a path, "-", or a file open for reading bytes', path))
+    if not isinstance(tz, tzinfo):
+        problems.append(FieldProblem("tz", "must be a tzinfo, as zoneinfo.ZoneInfo gives", tz))
+    if progress is not None and not callable(progress):
+        problems.append(FieldProblem("progress", "must be a function of a path and a number", progress))
+    if problems:
+        raise AlertValidationError(problems)
 
 
 def _counted(result: ImportResult, counts: Mapping[str, int]) -> ImportResult:

@@ -113,7 +113,7 @@ def batches(reading: Reading) -> Iterator[list[RawRecord]]:
     while True:
         try:
             record = next(records, None)
-        except (AlertStoreError, OSError) as stopped:
+        except AlertStoreError as stopped:
             record, fault = None, stopped
         if record is None:
             break

@@ -22,6 +22,7 @@ from alertstore.domain.identity import (
     salt,
     sequence_uuid,
 )
+from alertstore.errors import AlertValidationError
 from alertstore.store.ids import uuid7, uuid7_of
 from alertstore.testing import hostile_text, seeded_ids
 
@@ -94,7 +95,7 @@ def test_the_policy():
     assert DedupPolicy().window_micros == 24 * 3600 * 10**6
     assert DedupPolicy().by == "occurred_at"
     assert DedupPolicy(timedelta(0)).window_micros == 0
-    with pytest.raises(ValueError, match="window"):
+    with pytest.raises(AlertValidationError, match="window"):
         DedupPolicy(timedelta(microseconds=-1))
 
 

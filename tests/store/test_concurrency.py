@@ -142,3 +142,19 @@ def test_another_writer_between_the_batches_of_an_import(alert_store, open_again
     assert [rule.source_rule_id for rule in alert_store.rules()] == ["R-0", "R-1", "R-9"]
     assert alert_store.verify().problems == ()
     assert alert_store.checkpoint() == other.checkpoint()
+
+
+def test_a_backup_is_of_one_moment_whoever_writes_meanwhile(alert_store, open_again, tmp_path):
+    from alertstore.storage.backup import backup
+
+    for n in range(50):
+        make_alert(alert_store, title=f"t{n}")
+    other, before = open_again(), alert_store.checkpoint()
+    with alert_store._read() as conn:
+        conn.execute("SELECT 1 FROM event").fetchone()
+        make_alert(other, title="meanwhile")
+        backup(conn, str(tmp_path / "b.db"))
+    with AlertStore.open(tmp_path / "b.db") as copy:
+        assert copy.checkpoint() == before
+        assert copy.verify().ok
+    assert alert_store.count() == 51

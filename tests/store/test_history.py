@@ -165,3 +165,21 @@ def test_the_names_of_who_and_why_are_kept(tmp_path):
         store.add(generic_alert(title="b"), actor="bo", reason="\u202e</script>")
         _, first, second = store.events()
         assert (first.actor, first.reason, second.actor, second.reason) == ("mia", None, "bo", "\u202e</script>")
+
+
+def test_of_two_steps_in_one_call_the_second_replaces_the_first(alert_store):
+    one, two = make_alert(alert_store, title="one"), make_alert(alert_store, title="two")
+    alert_store.close_alert(one.uuid, "Duplicate")
+    alert_store.patch_many(uuid=[two.uuid], close=True, patch={"close_classification": "Duplicate"})
+    for alert in (one, two):
+        _, triaged, closed = alert_store.history(alert.uuid)
+        assert [edit["sup"] for edit in triaged.body["edits"]] == [[]]
+        assert [edit["sup"] for edit in closed.body["edits"]] == [[triaged.seq]]
+    assert alert_store.verify().ok
+
+
+def test_an_import_says_what_its_outcome_depends_on(alert_store, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"title":"x"}\n', encoding="utf-8")
+    alert_store.ingest(tmp_path / "a.jsonl")
+    started = next(event for event in alert_store.events() if event.kind == "import_started")
+    assert started.body["facts"].items() >= {"dedup_by": "occurred_at", "dedup_window": 86_400_000_000, "tz": "UTC"}.items()

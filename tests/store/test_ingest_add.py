@@ -405,3 +405,58 @@ def test_related_alerts(alert_store):
         (far.uuid, ("domain:a.example",)),
     ]
     assert len(alert_store.related(one.uuid, limit=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        ((5,), "path"),
+        (("a\0b",), "path"),
+        ((io.StringIO("{}"),), "path"),
+        (("-", {"tz": "UTC"}), "tz"),
+        (("-", {"progress": 5}), "progress"),
+    ],
+)
+def test_what_an_import_cannot_be_made_with(alert_store, arguments, path):
+    before = alert_store.checkpoint()
+    named = arguments[1] if len(arguments) > 1 else {}
+    with pytest.raises(AlertValidationError) as refused:
+        alert_store.ingest(arguments[0], **named)
+    assert [problem.path for problem in refused.value.problems] == [path]
+    assert alert_store.checkpoint() == before
+
+
+class Failing(io.BytesIO):
+    """A file on a disk that fails."""
+
+    def read(self, size=-1):
+        if self.tell() >= len(self.getvalue()):
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+def test_a_disk_that_fails_in_the_middle(alert_store):
+    with pytest.raises(SourceError, match="cannot be read to its end"):
+        alert_store.ingest(Failing(b'{"title":"a"}\n{"title":"b"}\n'))
+    assert (alert_store.count(), alert_store.imports()[0].new) == (2, 2)
+    assert "cannot be read" in alert_store.imports()[0].fault
+
+
+def test_a_reason_that_quotes_the_record_is_cut_and_can_be_kept(alert_store, tmp_path, monkeypatch):
+    def quoting(self, record, tz):
+        raise ValueError("no \ud800 \0" + "x" * 2_000_000)
+
+    monkeypatch.setattr("alertstore.sources.generic.Generic.alert", quoting)
+    result = alert_store.ingest(write_jsonl(tmp_path / "a.jsonl", [generic_alert()]))
+    assert result.rejected == 1
+    assert len(alert_store.rejected_records()[0].reason) == 500
+    assert alert_store.verify().ok
+
+
+def test_many_alerts_of_one_fingerprint(alert_store, tmp_path):
+    from alertstore import DedupPolicy
+
+    records = [{"title": "same", "occurred_at": 1_700_000_000 + 10 * n, "n": n} for n in range(3000)]
+    with AlertStore.open(tmp_path / "s.db", dedup=DedupPolicy(window=timedelta(seconds=1))) as store:
+        assert store.ingest(write_jsonl(tmp_path / "a.jsonl", records)).new == 3000
+        assert store.verify().ok

@@ -299,3 +299,34 @@ def test_a_backup_is_the_same_store(alert_store, filled, tmp_path):
         assert copy.checkpoint() == alert_store.checkpoint()
         assert copy.get(filled[0]) == alert_store.get(filled[0])
         assert copy.verify(checkpoint=alert_store.checkpoint()).ok
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO search (search) VALUES ('delete-all')",
+        "INSERT INTO search (rowid, title) VALUES (1, 'planted')",
+        "UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10",
+    ],
+)
+def test_the_search_index_is_held_against_the_rows(store, change):
+    with closing(sqlite3.connect(store.path)) as conn, conn:
+        conn.execute(change)
+    assert [problem.kind for problem in store.verify().problems] == ["search"]
+
+
+def test_a_search_index_that_was_lost_can_be_rebuilt(store):
+    with closing(sqlite3.connect(store.path)) as conn, conn:
+        conn.execute("INSERT INTO search (search) VALUES ('delete-all')")
+        conn.execute("INSERT INTO search (search) VALUES ('rebuild')")
+    assert store.verify().ok
+
+
+def test_a_verdict_stays_with_its_indicator(alert_store):
+    make_alert(alert_store, src_ip="192.0.2.1", dest_ip="192.0.2.2")
+    alert_store.set_indicator_malice("ip:192.0.2.1", "Malicious")
+    with closing(sqlite3.connect(alert_store.path)) as conn, conn:
+        conn.execute("UPDATE indicator SET value = 'x' WHERE value = '192.0.2.1'")
+        conn.execute("UPDATE indicator SET value = '192.0.2.1' WHERE value = '192.0.2.2'")
+        conn.execute("UPDATE indicator SET value = '192.0.2.2' WHERE value = 'x'")
+    assert not alert_store.verify().ok
