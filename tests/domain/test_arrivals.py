@@ -125,3 +125,9 @@ def test_the_facts_of_a_rule_are_all_of_it():
         "created_by": "mia", "data_sources": [], "documentation": None, "is_active": True, "mitre_subtechniques": [], "mitre_tactics": ["a"],
         "mitre_techniques": [], "name": "n", "run_frequency": None, "severity": None, "source_name": "generic", "source_rule_id": "1",
     }  # fmt: skip
+
+
+def test_of_very_many_tags_the_first_are_taken_over():
+    prepared = prepare(NewAlert("t", tags=[f"t{n}" for n in range(1500)]), "generic")
+    assert prepared.tags == [f"t{n}" for n in range(1000)]
+    assert prepared.new.notes == ("too_many_tags",)

@@ -97,6 +97,8 @@ def test_the_policy():
     assert DedupPolicy(timedelta(0)).window_micros == 0
     with pytest.raises(AlertValidationError, match="window"):
         DedupPolicy(timedelta(microseconds=-1))
+    with pytest.raises(AlertValidationError, match="by: must be one of: occurred_at, ingested_at"):
+        DedupPolicy(by="closed_at")
 
 
 @given(
