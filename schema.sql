@@ -162,14 +162,11 @@ CREATE TABLE rejected_record (
 ) STRICT;
 CREATE INDEX rejected_import ON rejected_record (import_id);
 
--- One row for each (type, value) ever seen; seq is the event that first named it. first_seen and last_seen span the event times
--- of the alerts that have it (null: they were all deleted).
+-- One row for each (type, value) ever seen; seq is the event that first named it. When it was seen, its links say.
 CREATE TABLE indicator (
   id                  INTEGER PRIMARY KEY,
   type                TEXT NOT NULL,
   value               TEXT NOT NULL,
-  first_seen          INTEGER,
-  last_seen           INTEGER,
   seq                 INTEGER NOT NULL,
   created_at          INTEGER NOT NULL,
   updated_at          INTEGER NOT NULL,
@@ -181,14 +178,15 @@ CREATE TABLE indicator (
   UNIQUE (type, value)
 ) STRICT;
 
--- Which alert has which indicator, and the event that said so first.
+-- Which alert has which indicator, the event that said so first, and the alert's occurred_at (so that an index tells first and last).
 CREATE TABLE alert_indicator (
   alert_id     INTEGER NOT NULL,
   indicator_id INTEGER NOT NULL,
   seq          INTEGER NOT NULL,
+  occurred_at  INTEGER NOT NULL,
   PRIMARY KEY (alert_id, indicator_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX indicator_alert ON alert_indicator (indicator_id, alert_id, seq);
+CREATE INDEX indicator_seen ON alert_indicator (indicator_id, occurred_at, alert_id, seq);
 
 -- What people and programs found out about an alert; one for each event alert_finding_added (same seq).
 CREATE TABLE finding (

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Indicator:
     """One (type, value) and what is known of it.
 
-    `first_seen` and `last_seen` span the event times of its alerts; where all of those were deleted, they are created_at.
+    `first_seen` and `last_seen` span the event times (occurred_at) of the alerts that have it; where all of those were deleted,
+    they are created_at.
     """
 
     uuid: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.metrics import TOP, Counts, DayGroup, Group, RuleMetrics
@@ -40,10 +41,15 @@ def counts(conn: sqlite3.Connection, window: Window) -> Counts:
     def ask(sql: str) -> Sequence[tuple[Any, ...]]:
         return conn.execute(sql, window.values).fetchall()
 
-    groups = ask(f"SELECT status, severity, source_name, close_classification, count(*) FROM alert WHERE {window.sql} GROUP BY 1, 2, 3, 4")
     # Integer division rounds toward zero; days before 1970 must round down.
     day = f"({window.by} - ((({window.by} % {DAY}) + {DAY}) % {DAY})) / {DAY}"
-    days = ask(f"SELECT {day}, close_classification, count(*) FROM alert WHERE {window.sql} GROUP BY 1, 2")
+    groups, days = Counter[tuple[Any, ...]](), Counter[tuple[Any, ...]]()
+    counted = (
+        f"SELECT {day}, status, severity, source_name, close_classification, count(*) FROM alert WHERE {window.sql} GROUP BY 1, 2, 3, 4, 5"
+    )
+    for on, status, severity, source, verdict, n in ask(counted):
+        groups[status, severity, source, verdict] += n
+        days[on, verdict] += n
     rules = ask(
         f"SELECT r.uuid, n FROM (SELECT detection_rule_id AS id, count(*) AS n FROM alert WHERE {window.sql} AND detection_rule_id IS NOT NULL "
         f"GROUP BY 1) JOIN detection_rule r USING (id) ORDER BY n DESC, r.uuid LIMIT {TOP}"
@@ -52,8 +58,8 @@ def counts(conn: sqlite3.Connection, window: Window) -> Counts:
     spans = {name: [t for t in column if t is not None] for name, column in zip(_SPANS, reached, strict=True)}
     detected = ask(f"SELECT created_at - occurred_at FROM alert WHERE occurred_at_assumed = 0 AND {window.sql}")
     return Counts(
-        [Group(STATUS[s], SEVERITY[v], source, None if c is None else CLASSIFICATION[c], n) for s, v, source, c, n in groups],
-        [DayGroup(d, None if c is None else CLASSIFICATION[c], n) for d, c, n in days],
+        [Group(STATUS[s], SEVERITY[v], source, None if c is None else CLASSIFICATION[c], n) for (s, v, source, c), n in groups.items()],
+        [DayGroup(d, None if c is None else CLASSIFICATION[c], n) for (d, c), n in days.items()],
         [(uuid, n) for uuid, n in rules],
         spans | {"detect": [t for (t,) in detected]},
     )

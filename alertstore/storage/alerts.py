@@ -93,24 +93,12 @@ def delete(transaction: Transaction, number: int, draft: EventDraft) -> None:
     """Append the tombstone and take away the alert's row, links, findings and search text."""
     conn = transaction.conn
     transaction.append(draft, number)
-    touched = [i for (i,) in conn.execute("SELECT indicator_id FROM alert_indicator WHERE alert_id = ?", (number,))]
     search.forget(conn, [number])
     conn.execute("INSERT INTO deleted_alert (id, uuid) SELECT id, uuid FROM alert WHERE id = ?", (number,))
     for table, column in (("alert_indicator", "alert_id"), ("finding", "alert_id"), ("alert", "id")):
         conn.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))
     # A salt is there exactly where what it opens is: that of the records stays, with them.
     conn.execute("UPDATE event SET salt = NULL WHERE alert_id = ? AND kind IN ('alert_finding_added', 'alert_indicators_added')", (number,))
-    refresh_sightings(conn, touched)
-
-
-def refresh_sightings(conn: sqlite3.Connection, indicators: Sequence[int]) -> None:
-    """Bring first_seen and last_seen of indicators in step with the alerts that have them (null where none has)."""
-    span = "SELECT {} FROM alert_indicator l JOIN alert a ON a.id = l.alert_id WHERE l.indicator_id = indicator.id"
-    conn.execute(
-        f"UPDATE indicator SET first_seen = ({span.format('min(a.occurred_at)')}), last_seen = ({span.format('max(a.last_seen_at)')}) "
-        "WHERE id IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(indicators)),),
-    )
 
 
 def load_alert(conn: sqlite3.Connection, uuid: str, store_id: str) -> Alert | None:

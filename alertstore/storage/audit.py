@@ -33,7 +33,7 @@ _WITH_CONTENT = {"alert_ingested", "alert_deduplicated", "alert_indicators_added
 # The indicators that event e itself named, `type:value`, in no order (sorting a handful is cheaper in Python).
 _PAIRS = (
     "(SELECT group_concat(i.type || ':' || i.value, x'0a') FROM alert_indicator l CROSS JOIN indicator i ON i.id = l.indicator_id "
-    "WHERE l.alert_id = e.alert_id AND l.seq = e.seq)"
+    "WHERE l.alert_id = e.alert_id AND l.seq = e.seq AND l.occurred_at = a.occurred_at)"
 )
 _REGISTERS = ", ".join(f"a.{name}" for name in ALERT_COLUMNS)
 _EVENTS = (
@@ -203,15 +203,13 @@ class Audit:
         store_id = str(self.fold.settings.get("store_id"))
         gone = "SELECT id FROM deleted_alert"
         sql = (
-            "SELECT i.type || ':' || i.value, json_array(i.first_seen, i.last_seen, i.seq, i.created_at), "
-            "json_array(s.first, s.last, s.seq, e.at) FROM indicator i LEFT JOIN event e ON e.seq = i.seq LEFT JOIN "
-            "(SELECT l.indicator_id AS id, min(a.occurred_at) AS first, max(a.last_seen_at) AS last, min(l.seq) AS seq "
-            "FROM alert_indicator l CROSS JOIN alert a ON a.id = l.alert_id GROUP BY 1) s USING (id) "
-            "WHERE i.first_seen IS NOT s.first OR i.last_seen IS NOT s.last OR i.created_at IS NOT e.at OR i.seq > s.seq "
+            "SELECT i.type || ':' || i.value, json_array(i.seq, i.created_at), json_array(s.seq, e.at) FROM indicator i "
+            "LEFT JOIN event e ON e.seq = i.seq LEFT JOIN (SELECT indicator_id AS id, min(seq) AS seq FROM alert_indicator GROUP BY 1) s "
+            "USING (id) WHERE i.created_at IS NOT e.at OR i.seq > s.seq "
             f"OR (i.seq IS NOT s.seq AND (e.alert_id IS NULL OR e.alert_id NOT IN ({gone})))"
         )
         for name, found, expected in self.conn.execute(sql):
-            self.problems.append(Problem("row", f"indicator {name}: first_seen, last_seen, seq, created_at", expected, found))
+            self.problems.append(Problem("row", f"indicator {name}: seq, created_at", expected, found))
         order = (
             "SELECT pair, id FROM (SELECT id, seq, type || ':' || value AS pair, lag(seq) OVER w AS seq_before, lag(type || ':' || value) OVER w "
             "AS pair_before, row_number() OVER w AS number FROM indicator WINDOW w AS (ORDER BY id)) "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.times import to_micros
 from alertstore.storage import rows, search
-from alertstore.storage.alerts import dump, refresh_malice, refresh_sightings, save
+from alertstore.storage.alerts import dump, refresh_malice, save
 from alertstore.storage.intake import find_indicators
 
 if TYPE_CHECKING:
@@ -160,14 +160,13 @@ def link(transaction: Transaction, alert: int, change: Change, pairs: Sequence[s
     conn, known = transaction.conn, dict[object, int]()
     search.forget(conn, [alert])
     save(transaction, [(alert, change)])
-    span = conn.execute("SELECT occurred_at, last_seen_at FROM alert WHERE id = ?", (alert,)).fetchone()
-    find_indicators(conn, known, dict.fromkeys(pairs, (*span, transaction.seq)), change.state.updated_at)
+    (occurred,) = conn.execute("SELECT occurred_at FROM alert WHERE id = ?", (alert,)).fetchone()
+    find_indicators(conn, known, dict.fromkeys(pairs, transaction.seq), change.state.updated_at)
     conn.executemany(
-        "INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)",
-        [(alert, known[pair], transaction.seq) for pair in pairs],
+        "INSERT INTO alert_indicator (alert_id, indicator_id, seq, occurred_at) VALUES (?,?,?,?)",
+        [(alert, known[pair], transaction.seq, occurred) for pair in pairs],
     )
     search.learn(conn, [alert])
-    refresh_sightings(conn, list(known.values()))
     refresh_malice(conn, [alert])
 
 

@@ -214,62 +214,45 @@ def _save_alerts(conn: sqlite3.Connection, source_name: str, now: int, fresh: Se
 
 
 def _save_links(conn: sqlite3.Connection, known: dict[object, int], now: int, fresh: Sequence[tuple[int, Kept]]) -> None:
-    spans: dict[str, list[int]] = {}
-    for seq, kept in fresh:
-        at = kept.arrival.occurred_at
-        for pair in kept.arrival.prepared.pairs:
-            span = spans.get(pair)
-            if span is None:
-                spans[pair] = [at, at, seq]
-            elif at < span[0]:
-                span[0] = at
-            elif at > span[1]:
-                span[1] = at
-    added = find_indicators(conn, known, spans, now)
-    conn.executemany(
-        "UPDATE indicator SET first_seen = ifnull(min(first_seen, ?1), ?1), last_seen = ifnull(max(last_seen, ?2), ?2) "
-        "WHERE id = ?3 AND (first_seen > ?1 OR last_seen < ?2 OR first_seen IS NULL)",
-        [(first, last, known[pair]) for pair, (first, last, _) in spans.items() if pair not in added],
-    )
+    find_indicators(conn, known, {pair: seq for seq, kept in reversed(fresh) for pair in kept.arrival.prepared.pairs}, now)
     links, texts, number_of = [], [], known.__getitem__
     for seq, kept in fresh:
         prepared, alert = kept.arrival.prepared, kept.alert
         pairs = sorted(prepared.pairs, key=number_of)
-        links += [(alert, known[pair], seq) for pair in pairs]
+        at = kept.arrival.occurred_at
+        links += [(alert, known[pair], seq, at) for pair in pairs]
         values = " ".join([pair[pair.index(":") + 1 :] for pair in pairs])  # in the order of search_text
         texts.append((alert, prepared.title, prepared.description, dump(prepared.tags) if prepared.tags else "[]", values))
-    conn.executemany("INSERT INTO alert_indicator (alert_id, indicator_id, seq) VALUES (?,?,?)", links)
+    conn.executemany("INSERT INTO alert_indicator (alert_id, indicator_id, seq, occurred_at) VALUES (?,?,?,?)", links)
     conn.executemany("INSERT INTO search (rowid, title, description, tags, indicators) VALUES (?,?,?,?,?)", texts)
 
 
-def find_indicators(conn: sqlite3.Connection, known: dict[object, int], spans: Mapping[str, Sequence[int]], now: int) -> set[str]:
-    """Learn the numbers of indicators (`type:value`) into `known`; add those that are not here, in the order given.
+def find_indicators(conn: sqlite3.Connection, known: dict[object, int], named: Mapping[str, int], now: int) -> None:
+    """Learn the numbers of indicators (`type:value`) into `known`; add those that are not here.
 
-    `spans` holds (first seen, last seen, the event that names it) of each. Gives back the added ones.
+    `named` holds the event that first named each; numbers follow these, then the spelling.
     """
     if len(known) > MOST_CACHED:
         known.clear()
-    missing = [pair for pair in spans if pair not in known]
-    sql = "SELECT i.id, j.value FROM json_each(?) j CROSS JOIN indicator i ON i.type = substr(j.value, 1, instr(j.value, ':') - 1) AND i.value = substr(j.value, instr(j.value, ':') + 1)"
-    known.update((pair, number) for number, pair in conn.execute(sql, (json.dumps(missing),)))
-    added = [pair for pair in missing if pair not in known]
-    (last,) = conn.execute("SELECT coalesce(max(id), 0) FROM indicator").fetchone()
-    known.update((pair, number) for number, pair in enumerate(added, last + 1))
-    conn.executemany(
-        "INSERT INTO indicator (id, type, value, first_seen, last_seen, seq, created_at, updated_at) VALUES (?,?,?,?,?,?,?,?)",
-        [(known[pair], *pair.split(":", 1), *spans[pair], now, now) for pair in added],
+    missing = [pair for pair in named if pair not in known]
+    sql = (
+        "SELECT i.id, j.value FROM json_each(?) j CROSS JOIN indicator i ON i.type = substr(j.value, 1, instr(j.value, ':') - 1) "
+        "AND i.value = substr(j.value, instr(j.value, ':') + 1)"
     )
-    return set(added)
+    known.update((pair, number) for number, pair in conn.execute(sql, (json.dumps(missing),)))
+    added = sorted((named[pair], pair) for pair in missing if pair not in known)
+    (last,) = conn.execute("SELECT coalesce(max(id), 0) FROM indicator").fetchone()
+    known.update((pair, number) for number, (_, pair) in enumerate(added, last + 1))
+    conn.executemany(
+        "INSERT INTO indicator (id, type, value, seq, created_at, updated_at) VALUES (?,?,?,?,?,?)",
+        [(known[pair], *pair.split(":", 1), seq, now, now) for seq, pair in added],
+    )
 
 
 def _save_repeats(conn: sqlite3.Connection, repeats: Sequence[Kept]) -> None:
-    """Count duplicates; where one is later than all before it, its indicators were last seen then."""
+    """Count duplicates."""
     conn.executemany(
         "UPDATE alert SET duplicate_count = duplicate_count + 1, last_seen_at = max(last_seen_at, ?) WHERE id = ?",
-        [(kept.arrival.occurred_at, kept.alert) for kept in repeats],
-    )
-    conn.executemany(
-        "UPDATE indicator SET last_seen = ?1 WHERE last_seen < ?1 AND id IN (SELECT indicator_id FROM alert_indicator WHERE alert_id = ?2)",
         [(kept.arrival.occurred_at, kept.alert) for kept in repeats],
     )
 

@@ -54,7 +54,8 @@ SUMMARY = (
     "duplicate_count, tags, close_classification, closed_at, created_at, updated_at"
 )
 INDICATOR = (
-    "i.id, i.type, i.value, i.first_seen, i.last_seen, i.is_enriched, i.malice, i.created_at, i.updated_at, i.malice_source, "
+    "i.id, i.type, i.value, (SELECT min(occurred_at) FROM alert_indicator WHERE indicator_id = i.id), "
+    "(SELECT max(occurred_at) FROM alert_indicator WHERE indicator_id = i.id), i.is_enriched, i.malice, i.created_at, i.updated_at, i.malice_source, "
     "i.malice_overridden_at, i.enrichment_results"
 )
 RULE = (

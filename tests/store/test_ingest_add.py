@@ -73,7 +73,7 @@ def test_duplicates_within_a_day_on_event_time(alert_store, frozen_clock):
     alert = alert_store.get(first.uuid)
     assert (alert.duplicate_count, alert.occurred_at, alert.last_seen_at) == (2, AT, AT + timedelta(hours=24))
     assert alert.updated_at == first.updated_at
-    assert alert.indicators[0].last_seen == AT + timedelta(hours=24)
+    assert (alert.indicators[0].first_seen, alert.indicators[0].last_seen) == (AT, AT)  # by the alerts that have it
     beyond = alert_store.add(at(AT + timedelta(hours=24, microseconds=1)))
     assert (beyond.outcome, beyond.alert.predecessor) == ("new", None)
     assert [e.kind for e in alert_store.history(first.uuid)] == ["alert_ingested", "alert_deduplicated", "alert_deduplicated"]

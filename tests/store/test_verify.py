@@ -211,7 +211,7 @@ def test_an_indicator_that_no_event_named(alert_store):
     make_alert(alert_store)
     with closing(sqlite3.connect(alert_store.path)) as conn, conn:
         conn.execute(
-            "INSERT INTO indicator SELECT 99, type, '6.6.6.6', created_at, created_at, seq, created_at, created_at, malice, malice_source, NULL, 0, NULL FROM indicator LIMIT 1"
+            "INSERT INTO indicator SELECT 99, type, '6.6.6.6', seq, created_at, updated_at, malice, malice_source, NULL, 0, NULL FROM indicator LIMIT 1"
         )
     assert not alert_store.verify().ok
 
