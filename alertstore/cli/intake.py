@@ -63,7 +63,7 @@ def ingest(session: Session, /, *, out: Output, paths: Sequence[str], source: st
     how = {"source": source, "tz": read_zone(tz), "reason": reason}
     _check_before_making(session, paths, source)
     done: list[ImportResult] = []
-    code = 0
+    code, there = 0, os.path.lexists(session.path)
     with session.open("create") as store:
         for path in paths:
             try:
@@ -73,6 +73,9 @@ def ingest(session: Session, /, *, out: Output, paths: Sequence[str], source: st
                 continue
             done += result.files or [result]
             _say_unread(result)
+        unused = not there and not store.imports()
+    if unused:  # nothing was read, so nothing is left behind
+        os.unlink(session.path)
     if done:
         report(out, done)
     click.get_current_context().exit(code)

@@ -468,3 +468,9 @@ def test_the_demo_has_something_to_show_and_touches_no_store(run):
     before = run.path.read_bytes()
     run("demo", code=1)
     assert run.path.read_bytes() == before
+
+
+def test_an_ingest_of_nothing_leaves_no_store(run, tmp_path):
+    (tmp_path / "empty.json").write_bytes(b"")
+    run("ingest", "empty.json", code=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.json"]
