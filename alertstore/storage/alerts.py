@@ -103,33 +103,39 @@ def delete(transaction: Transaction, number: int, draft: EventDraft) -> None:
 
 def load_alert(conn: sqlite3.Connection, uuid: str, store_id: str) -> Alert | None:
     """An alert with everything that belongs to it, or None."""
-    row = conn.execute(f"SELECT {rows.ALERT} FROM alert WHERE uuid = ?", (uuid,)).fetchone()
-    return None if row is None else _whole(conn, row, store_id)
-
-
-def _whole(conn: sqlite3.Connection, row: rows.Row, store_id: str) -> Alert:
-    number, rule_id = row[0], row[8]
+    row = conn.execute(_WHOLE, (uuid,)).fetchone()
+    if row is None:
+        return None
+    *rest, has_findings, has_documents = row
+    alert, rule = row[:_ALERT_COLUMNS], rest[_ALERT_COLUMNS:]
+    number = alert[0]
     indicators = conn.execute(
         f"SELECT {rows.INDICATOR} FROM alert_indicator l CROSS JOIN indicator i ON i.id = l.indicator_id WHERE l.alert_id = ?", (number,)
     )
-    rule = None
-    if rule_id is not None:
-        rule = rows.rule(conn.execute(f"SELECT {rows.RULE} FROM detection_rule WHERE id = ?", (rule_id,)).fetchone())
-    findings = conn.execute(f"SELECT {rows.FINDING} FROM finding WHERE alert_id = ? ORDER BY seq", (number,))
+    findings = conn.execute(f"SELECT {rows.FINDING} FROM finding WHERE alert_id = ? ORDER BY seq", (number,)) if has_findings else ()
     raw = conn.execute(
         "SELECT o.raw, i.columns, i.delimiter FROM occurrence o LEFT JOIN import i ON i.id = o.import_id "
         "WHERE o.alert_id = ? ORDER BY o.seq LIMIT 1",
         (number,),
     ).fetchone()
     return rows.alert(
-        row,
+        alert,
         indicators=[rows.indicator(r, store_id) for r in indicators],
-        detection_rule=rule,
-        documents=_documents(conn, row),
+        detection_rule=None if rule[0] is None else rows.rule(tuple(rule)),
+        documents=_documents(conn, alert) if has_documents else (),
         findings=[rows.finding(r) for r in findings],
         raw=raw[0] if raw else None,
         raw_header=rows.header(raw[1], raw[2]) if raw else None,
     )
+
+
+_ALERT_COLUMNS = len(rows.ALERT.split(", "))
+# One statement for what most alerts have, and for whether there is more to ask.
+_WHOLE = (
+    f"SELECT {', '.join(f'a.{name}' for name in rows.ALERT.split(', '))}, {', '.join(f'r.{name}' for name in rows.RULE.split(', '))}, "
+    "EXISTS (SELECT 1 FROM finding f WHERE f.alert_id = a.id), EXISTS (SELECT 1 FROM context_document) "
+    "FROM alert a LEFT JOIN detection_rule r ON r.id = a.detection_rule_id WHERE a.uuid = ?"
+)
 
 
 def _documents(conn: sqlite3.Connection, row: rows.Row) -> list[ContextDocument]:

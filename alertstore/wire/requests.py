@@ -106,6 +106,9 @@ class AlertPatchRequest(_Model):
     reset_malice_override: StrictBool | None = False
 
 
+_PATCH_FIELDS = frozenset(AlertPatchRequest.model_fields)
+
+
 class FindingRequest(_Model):
     """A finding to add (the remote's limits)."""
 
@@ -212,7 +215,7 @@ def read_patch(given: object, fields: Mapping[str, Any] = MappingProxyType({})) 
         problems.append(FieldProblem("patch", "must be a mapping from field to value", given))
         given = {}
     patch = {**given, **fields}
-    unknown = patch.keys() - AlertPatchRequest.model_fields.keys()
+    unknown = patch.keys() - _PATCH_FIELDS
     strange = [
         FieldProblem(str(name), f"is not a field; there are: {_known(AlertPatchRequest)}", patch.pop(name))
         for name in sorted(unknown, key=str)
