@@ -93,7 +93,7 @@ def edits(command: F) -> F:
         how = {name: options.pop(name) for name in ("dry_run", "best_effort", "reason")}
         command(Edit(session, out, uuids, where, **how), **options)
 
-    return wrapper  # type: ignore[return-value]
+    return wrapper  # type: ignore[return-value]  # click hands on what it decorates
 
 
 def _patch(edit: Edit, patch: Mapping[str, Any], *, close: bool = False) -> None:

@@ -161,7 +161,7 @@ def progress_bar(size: int | None) -> Iterator[tuple[Callable[[str, int], None],
 
     Gives what to call after every batch, and a list that takes the function which tells the place in the file.
     """
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - help needs no rich
 
     from alertstore.cli.tables import console  # noqa: PLC0415 - rich is loaded for people only
 

@@ -146,4 +146,4 @@ def formatted(command: F) -> F:
         form: Literal["table", "json", "csv"] = "json" if as_json else "csv" if as_csv else "table" if on_terminal() else "json"
         return command(*args, out=Output(form, as_json or as_csv), **options)
 
-    return wrapper  # type: ignore[return-value]
+    return wrapper  # type: ignore[return-value]  # click hands on what it decorates

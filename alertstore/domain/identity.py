@@ -78,4 +78,4 @@ def part_salt(salt_bytes: bytes, part: str) -> bytes:
 
 def commitment(salt_bytes: bytes, part: str, content: bytes) -> str:
     """What an event says of a part of its content: hex SHA-256 of 0x10, the part's salt, the content's bytes."""
-    return sha256(b"\x10" + sha256(salt_bytes + part.encode()).digest()[:16] + content).hexdigest()
+    return sha256(b"\x10" + part_salt(salt_bytes, part) + content).hexdigest()

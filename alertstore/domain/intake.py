@@ -14,9 +14,9 @@ from alertstore.domain.content import alert_content, record_content
 from alertstore.domain.drafts import NewRule
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.identity import fingerprint_of
-from alertstore.domain.indicators import normalise
+from alertstore.domain.indicators import normalise_all
 from alertstore.domain.times import is_representable
-from alertstore.domain.vocabulary import EnrichmentStatus, Malice
+from alertstore.domain.vocabulary import EnrichmentStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,12 +63,7 @@ def prepare(new: NewAlert, source_name: str) -> Prepared:
         description = description.replace("\0", "\ufffd")
     if new.rule_id is not None and len(new.rule_id) > LONGEST_NAME:
         new.rule_id, new.notes = None, (*new.notes, "rule_id_too_long")
-    found = set()
-    for kind, value in new.indicators:
-        canonical = normalise(kind, value)
-        if canonical is not None:
-            found.add(f"{kind}:{canonical}")
-    pairs = sorted(found)
+    pairs = [f"{kind}:{value}" for kind, value in normalise_all(new.indicators)]
     return Prepared(new, title, description, _clean_tags(new), pairs, fingerprint_of(title, source_name, pairs))
 
 
@@ -160,7 +155,6 @@ def decide_arrival(
 
 
 _PENDING = EnrichmentStatus.PENDING.value
-UNRATED = Malice.PENDING.value
 
 
 def rule_facts(rule: NewRule, *, source_name: str | None, created_by: str) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def parse_record(raw: bytes, header: Header | None) -> dict[str, Any]:
         raise ValueError("not a JSON object")
     if b"\\" in raw and _SUSPECT_ESCAPE.search(raw):  # looking for one byte first is ten times as fast
         value = _clean(value, _refuse_surrogates)
-    return value  # type: ignore[no-any-return]
+    return value  # type: ignore[no-any-return]  # a dict, as was just checked
 
 
 def view(raw: bytes, header: Header | None) -> Any:

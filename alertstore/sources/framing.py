@@ -99,7 +99,7 @@ def _row_end(window: Window, start: int, ends: frozenset[int], *, broken: bool) 
     while True:
         text = window.text
         if quoted:
-            at = _QUOTED.match(text, at).end()  # type: ignore[union-attr]
+            at = _QUOTED.match(text, at).end()  # type: ignore[union-attr]  # matches anything, also nothing
             if at + 1 < len(text):
                 if text[at + 1] not in ends:
                     return start, start, False

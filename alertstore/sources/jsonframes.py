@@ -102,7 +102,7 @@ class Objects:
         """The first byte after blanks and commas, or None at the end of the stream."""
         while True:
             text = self._window.text
-            self._at = _BETWEEN.match(text, self._at).end()  # type: ignore[union-attr]
+            self._at = _BETWEEN.match(text, self._at).end()  # type: ignore[union-attr]  # matches anything, also nothing
             if self._at < len(text):
                 return text[self._at]
             if not self._more():
@@ -136,7 +136,7 @@ class Objects:
         """Walk to the end of the object at `_at`; None where it is damaged, `_at` then being where that showed."""
         opened, text, at, self._in_string = bytearray(), self._window.text, self._at, False
         while True:
-            at = _OUTSIDE.match(text, at).end()  # type: ignore[union-attr]
+            at = _OUTSIDE.match(text, at).end()  # type: ignore[union-attr]  # matches anything, also nothing
             mark = text[at] if at < len(text) else _QUOTE
             self._at = at
             if mark == _QUOTE:  # the window ends here, or a string that is not plain begins
@@ -163,7 +163,7 @@ class Objects:
         while True:
             text = self._window.text
             pattern = _INSIDE if self._in_string else _OUTSIDE
-            self._at = pattern.match(text, self._at).end()  # type: ignore[union-attr]
+            self._at = pattern.match(text, self._at).end()  # type: ignore[union-attr]  # matches anything, also nothing
             if self._at == len(text) or (text[self._at] == _BACKSLASH and self._at == len(text) - 1):
                 if not self._more():
                     return None

@@ -125,7 +125,7 @@ class Repository:
                 self._busy = True
                 self.conn.execute(begin)
                 yield
-            except BaseException:
+            except BaseException:  # an interrupt too: what was remembered may have been taken back
                 self.caches = {}
                 raise
             finally:
@@ -192,7 +192,7 @@ def open_file(path: str, *, mode: Mode, durability: Durability, busy_timeout: ti
             conn.executescript(_SETTINGS)
             conn.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
             conn.execute("PRAGMA query_only = ON" if read_only else "PRAGMA journal_mode = WAL")
-        except BaseException:
+        except BaseException:  # an interrupt too must not leave the file open
             conn.close()
             raise
         return Repository(conn, path, read_only=read_only)

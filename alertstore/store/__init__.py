@@ -99,7 +99,7 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
                 dedup=dedup or DedupPolicy(),
                 plugins=plugins,
             )
-        except BaseException:
+        except BaseException:  # an interrupt too must not leave the file open
             repository.close()
             raise
 

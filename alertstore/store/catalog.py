@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import asdict, evolve
-
-from alertstore.domain.alert import ContextDocument
-from alertstore.domain.changes import effective_time
-from alertstore.domain.content import document_content
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.intake import rule_facts
-from alertstore.domain.times import from_micros, to_micros
+from alertstore.domain.surroundings import decide_document, decide_document_deletion, decide_document_edit, decide_rule_edit
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem
 from alertstore.storage import catalog
+from alertstore.store.base import act
 from alertstore.store.reads import Reads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from uuid import UUID
 
-    from alertstore.domain.alert import DetectionRule
+    from alertstore.domain.alert import ContextDocument, DetectionRule
     from alertstore.domain.drafts import NewRule
 
 
@@ -69,12 +64,8 @@ class Catalog(Reads):
         wanted, by = read_rule_patch(fields), self._by(actor, reason)
         with self._write() as transaction:
             before = self.rule(uuid)
-            changes = {
-                name: [_plain(getattr(before, name)), _plain(value)] for name, value in wanted.items() if getattr(before, name) != value
-            }
-            if changes:
-                draft = self._edit(EventKind.DETECTION_RULE_UPDATED, before, transaction.now, by)
-                draft.changes = changes
+            draft = decide_rule_edit(before, wanted, act(transaction, by))
+            if draft is not None:
                 catalog.update_rule(self._repository.db, transaction, draft)
             return self.rule(uuid)
 
@@ -103,10 +94,8 @@ class Catalog(Reads):
         given = read_document({"title": title, "content": content, "document_type": document_type, **fields})
         by = self._by(actor, reason)
         with self._write() as transaction:
-            now = from_micros(transaction.now)
-            made = ContextDocument(uuid=transaction.new_uuid(), version=1, created_at=now, updated_at=now, **given)
-            draft = EventDraft(EventKind.CONTEXT_DOCUMENT_CREATED, made.uuid, transaction.now, by[0], reason=by[1])
-            self._save_document(transaction, made, draft)
+            made, draft = decide_document(transaction.new_uuid(), given, act(transaction, by))
+            catalog.save_document(self._repository.db, transaction, made, draft)
             return self.document(made.uuid)
 
     def patch_document(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None, **fields: Any) -> ContextDocument:
@@ -117,30 +106,14 @@ class Catalog(Reads):
 
         wanted, by = read_document_patch(fields), self._by(actor, reason)
         with self._write() as transaction:
-            before = self.document(uuid)
-            after = evolve(before, **wanted)
-            if after != before:
-                after = evolve(after, version=before.version + (after.content != before.content))
-                self._save_document(transaction, after, self._edit(EventKind.CONTEXT_DOCUMENT_UPDATED, before, transaction.now, by))
+            decided = decide_document_edit(self.document(uuid), wanted, act(transaction, by))
+            if decided is not None:
+                catalog.save_document(self._repository.db, transaction, *decided)
             return self.document(uuid)
 
     def delete_document(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None) -> None:
         """Take a document out of the store; its history stays. Raises `AlertNotFoundError`."""
         by = self._by(actor, reason)
         with self._write() as transaction:
-            draft = self._edit(EventKind.CONTEXT_DOCUMENT_DELETED, self.document(uuid), transaction.now, by)
+            draft = decide_document_deletion(self.document(uuid), act(transaction, by))
             catalog.delete_document(self._repository.db, transaction, draft)
-
-    def _edit(self, kind: EventKind, before: DetectionRule | ContextDocument, now: int, by: tuple[str, str | None]) -> EventDraft:
-        at = effective_time(now, to_micros(before.updated_at))
-        return EventDraft(kind, before.uuid, at, by[0], reason=by[1], clock=None if at == now else now)
-
-    def _save_document(self, transaction: Any, found: ContextDocument, draft: EventDraft) -> None:
-        values: Mapping[str, Any] = asdict(found, recurse=False)
-        draft.facts = {name: _plain(values[name]) for name in ("document_type", "is_global", "tags", "targeting_rules", "version")}
-        draft.content = document_content(values)
-        catalog.save_document(self._repository.db, transaction, found, draft)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

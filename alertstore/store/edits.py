@@ -11,19 +11,16 @@ from attrs import evolve
 
 from alertstore.domain.alert import Finding
 from alertstore.domain.changes import (
-    ANALYST,
     Change,
     decide_close,
     decide_delete,
     decide_finding,
     decide_indicators,
     decide_patch,
-    effective_time,
 )
-from alertstore.domain.content import indicators_content
-from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.indicators import normalise_all
 from alertstore.domain.query import read_filter
+from alertstore.domain.surroundings import decide_malice
 from alertstore.domain.times import from_micros, to_micros
 from alertstore.domain.vocabulary import AlertStatus, Malice
 from alertstore.errors import AlertValidationError, ConflictError, FieldProblem
@@ -223,13 +220,8 @@ class Edits(Reads):
         with self._write() as transaction:
             before = self.indicator(name)
             number = self._indicator_number(before.uuid, None)
-            if number is not None and (before.malice != malice or before.malice_source != ANALYST):
-                at = effective_time(transaction.now, to_micros(before.updated_at))
-                draft = EventDraft(EventKind.INDICATOR_MALICE_UPDATED, before.uuid, at, by[0], reason=by[1])
-                draft.changes = {"malice": [before.malice, Malice(malice)]}
-                draft.sets = {"malice_source": ANALYST, "malice_overridden_at": at}
-                draft.content = indicators_content([f"{before.type}:{before.value}"])
-                draft.clock = None if at == transaction.now else transaction.now
+            draft = decide_malice(before, Malice(malice), act(transaction, by))
+            if number is not None and draft is not None:
                 catalog.save_indicator_malice(transaction, number, draft)
             return self.indicator(before.uuid)
 

@@ -18,7 +18,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 DANGEROUS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
-FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")  # noqa: RUF001 - the fullwidth forms are the point
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")  # noqa: RUF001 - fullwidth forms are the point - the fullwidth forms are the point
 
 
 @given(ANY_TEXT)
