@@ -67,7 +67,7 @@ def test_no_cell_starts_a_formula(text):
         assert re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", cell, re.ASCII)
 
 
-@pytest.mark.parametrize("text", ["=1", " =1", "+x", "-x", "@x", "\t1", "\rx", "＝1", "－1", "＋1", "＠1", "\u3000=1"])  # noqa: RUF001
+@pytest.mark.parametrize("text", ["=1", " =1", "+x", "-x", "@x", "\t1", "\rx", "＝1", "－1", "＋1", "＠1", "\u3000=1"])  # noqa: RUF001 - fullwidth forms are the point
 def test_what_could_start_a_formula_is_prefixed(text):
     assert safe_cell(text).startswith("'")
 
