@@ -19,7 +19,7 @@ CREATE TABLE setting (
 
 -- The history. `body` is canonical JSON (RFC 8785); its keys are explained in alertstore/domain/events.py.
 -- `hashes`: the RFC 9162 leaf hash of body, then the nodes of the Merkle tree that this leaf completes, 32 bytes each.
--- `salt` opens the event's commitment to content (title, indicators, raw bytes ...); erasing it, and only it, is allowed.
+-- `salt` opens the event's commitments to content (title, indicators, raw bytes ...); erasing it, and only it, is allowed.
 -- at, kind and alert_id repeat what body says, for indexes and for reading by hand.
 CREATE TABLE event (
   seq      INTEGER PRIMARY KEY,
@@ -31,17 +31,45 @@ CREATE TABLE event (
   body     BLOB NOT NULL CHECK (length(body) <= 1048576)
 ) STRICT;
 CREATE INDEX event_alert ON event (alert_id, seq) WHERE alert_id IS NOT NULL;
+-- What was done to the store itself: who had it, what was taken out of it, under which key.
+CREATE INDEX event_custody ON event (kind, seq)
+WHERE kind IN ('store_created', 'store_sealed', 'store_handed_over', 'store_salvaged', 'signing_key_set', 'alert_redacted', 'record_redacted',
+               'history_pruned', 'setting_changed');
 
 -- These stop accidents. Whoever owns the file can drop them; the tree, held against a checkpoint kept elsewhere, shows that.
 CREATE TRIGGER event_in_order BEFORE INSERT ON event
 WHEN NEW.seq <> 1 + coalesce((SELECT max(seq) FROM event), 0)
 BEGIN SELECT raise(ABORT, 'events are numbered without gaps'); END;
 CREATE TRIGGER event_kept BEFORE DELETE ON event
+WHEN OLD.seq > coalesce((SELECT max(size) FROM pruned), 0)
 BEGIN SELECT raise(ABORT, 'the history is append-only'); END;
 CREATE TRIGGER event_unchanged BEFORE UPDATE ON event
 WHEN NEW.salt IS NOT NULL OR (NEW.seq, NEW.at, NEW.kind, NEW.hashes, NEW.body) IS NOT (OLD.seq, OLD.at, OLD.kind, OLD.hashes, OLD.body)
   OR NEW.alert_id IS NOT OLD.alert_id
 BEGIN SELECT raise(ABORT, 'the history is append-only'); END;
+
+-- Where one part of an event's content was erased, the event's salt is gone, and the salts of its other parts stand here.
+CREATE TABLE part_salt (
+  seq  INTEGER NOT NULL,
+  part TEXT NOT NULL,
+  salt BLOB NOT NULL CHECK (length(salt) = 16),
+  PRIMARY KEY (seq, part)
+) STRICT, WITHOUT ROWID;
+
+-- Signed checkpoints: for each size of the history that a key signed, the note that says the root it had (C2SP tlog-checkpoint in a
+-- C2SP signed note). epoch: which of the store's keys signed, counted from 0; the event signing_key_set of that number names the key.
+CREATE TABLE signed_checkpoint (
+  size  INTEGER NOT NULL CHECK (size > 0),
+  epoch INTEGER NOT NULL CHECK (epoch >= 0),
+  note  TEXT NOT NULL,
+  PRIMARY KEY (size, epoch)
+) STRICT, WITHOUT ROWID;
+
+-- Where the beginning of the history was pruned: how many events went, and the peaks of the tree they made, largest first, 32 bytes each.
+CREATE TABLE pruned (
+  size  INTEGER PRIMARY KEY,
+  peaks BLOB NOT NULL
+) STRICT;
 
 -- One file (or stream) that was read. The counts are null until it was read to its end.
 -- columns, delimiter: the header of a CSV or TSV file, which its records need to be read.

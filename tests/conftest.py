@@ -4,9 +4,34 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The same examples every time, so that what is covered, and whether it passes, does not change between two runs of one commit.
 settings.register_profile("ci", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", parent=settings.get_profile("ci"), max_examples=1_000, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+_MEASURED: list[tuple[str, str, str]] = []
+
+
+@pytest.fixture
+def promise(request):
+    """Note what a test measured for the table of promises: `promise("what is promised", "200 kills survived")`."""
+
+    def note(what, number):
+        _MEASURED.append((what, request.node.nodeid.split("::", 1)[0], number))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The table of the README, afresh: each promise, the test that holds it, what was measured just now."""
+    if not _MEASURED:
+        return
+    terminalreporter.section("promises")
+    terminalreporter.write_line("| promise | held by | measured |")
+    terminalreporter.write_line("| --- | --- | --- |")
+    for what, where, number in sorted(_MEASURED):
+        terminalreporter.write_line(f"| {what} | `{where}` | {number} |")

@@ -63,6 +63,19 @@ class EventKind(StrEnum):
     CONTEXT_DOCUMENT_UPDATED = "context_document_updated"
     CONTEXT_DOCUMENT_DELETED = "context_document_deleted"
     SETTING_CHANGED = "setting_changed"
+    SIGNING_KEY_SET = "signing_key_set"
+    STORE_HANDED_OVER = "store_handed_over"
+    STORE_SEALED = "store_sealed"
+    STORE_SALVAGED = "store_salvaged"
+    ALERT_REDACTED = "alert_redacted"
+    RECORD_REDACTED = "record_redacted"
+    HISTORY_PRUNED = "history_pruned"
+    ALERT_CARRIED = "alert_carried"
+    RECORD_CARRIED = "record_carried"
+    IMPORT_CARRIED = "import_carried"
+    INDICATOR_CARRIED = "indicator_carried"
+    DETECTION_RULE_CARRIED = "detection_rule_carried"
+    CONTEXT_DOCUMENT_CARRIED = "context_document_carried"
 
 
 @define

@@ -1,0 +1,1 @@
+"""Keys that sign checkpoints: Ed25519, kept outside the store."""
