@@ -9,33 +9,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from attrs import frozen
+from alertstore.domain.carrying import PARSED
+from alertstore.domain.verdict import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-
-class Problem(NamedTuple):
-    """One thing that does not hold: its kind, where it is, what was expected, what was found."""
-
-    kind: str
-    where: str
-    expected: object
-    found: object
-
-
-@frozen
-class VerifyReport:
-    """What verifying a store came to. `assurance`: "unsigned" (accidents show, a rewrite of the whole file would not),
-    "anchored" (held against a checkpoint from outside), "signed".
-    """
-
-    ok: bool
-    depth: str
-    size: int
-    root: str
-    assurance: str
-    problems: tuple[Problem, ...]
 
 
 ALERT_COLUMNS = (
@@ -85,6 +63,11 @@ class Fold:
         self.imports: dict[int, dict[str, Any]] = {}
         self.verdicts: dict[str, dict[str, Any]] = {}
         self.judged: dict[str, list[Committed]] = {}
+        self.redacted: dict[int, dict[str, int]] = {}
+        self.redacted_records: dict[int, int] = {}
+        self.keys: list[tuple[int, str]] = []
+        self.pruned: tuple[int, str] | None = None
+        self.indicators: int | None = None
         self.records = 0
         self._rule_numbers: dict[str, int] = {}
         self._last_alert = 0
@@ -104,6 +87,19 @@ class Fold:
             "context_document_updated": self._document,
             "context_document_deleted": self._document_deleted,
             "indicator_malice_updated": self._indicator,
+            "alert_redacted": self._redacted,
+            "record_redacted": self._record_redacted,
+            "store_handed_over": self._nothing,
+            "store_sealed": self._setting,
+            "signing_key_set": self._key,
+            "history_pruned": self._carried_state,
+            "store_salvaged": self._carried_state,
+            "alert_carried": self._alert_carried,
+            "record_carried": self._record_carried,
+            "import_carried": self._import_carried,
+            "indicator_carried": self._indicator_carried,
+            "detection_rule_carried": self._rule_carried,
+            "context_document_carried": self._document_carried,
         }
 
     def add(self, seq: int, kind: str, body: Mapping[str, Any], alert: int | None, salt: bytes | None) -> None:
@@ -126,18 +122,24 @@ class Fold:
         return [*row[:_HEADS], json.loads(row[_HEADS])]
 
     def _ingested(self, seq: int, body: Mapping[str, Any], alert: int | None, _: bytes | None) -> None:
-        if alert is None or alert != self._last_alert + 1:
-            self.problems.append(Problem("event", f"event {seq}", f"alert number {self._last_alert + 1}", alert))
+        if not (number := self._next(seq, alert)):
             return
-        self._last_alert = alert
         self.records += 1
         at, facts, changes = body["at"], body["facts"], body["changes"]
         occurred, rule, tags = facts["occurred_at"], facts.get("rule"), changes["tags"][1]
-        self.alerts[alert] = [
+        self.alerts[number] = [
             body["subject"], facts["source_name"], changes["severity"][1], changes["status"][1], changes["enrichment_status"][1], None,
             _dump(tags) if tags else "[]", None, None, None, None if rule is None else self._rule_numbers[rule], 0, occurred,
             1 if "occurred_at_assumed" in facts else 0, occurred, at, at, at, None, None, None, None, facts.get("predecessor"), None,
         ]  # fmt: skip
+
+    def _next(self, seq: int, alert: int | None) -> int:
+        """The number of an alert that is named for the first time; 0 where it is not the one that comes next."""
+        if alert != self._last_alert + 1:
+            self.problems.append(Problem("event", f"event {seq}", f"alert number {self._last_alert + 1}", alert))
+            return 0
+        self._last_alert += 1
+        return self._last_alert
 
     def _deduplicated(self, _: int, body: Mapping[str, Any], alert: int | None, __: bytes | None) -> None:
         self.records += 1
@@ -239,6 +241,76 @@ class Fold:
             self.problems.append(Problem("event", f"event {seq}: malice before", before, old))
         self.verdicts[body["subject"]] = {"malice": new, **body["sets"], "updated_at": body["at"]}
         self.judged.setdefault(body["subject"], []).append(Committed(body, salt, None))
+
+    def _nothing(self, *_: object) -> None:
+        """An event that no row follows from."""
+
+    def _redacted(self, seq: int, body: Mapping[str, Any], alert: int | None, __: bytes | None) -> None:
+        number = alert or 0
+        if number not in self.deleted:
+            self._alert(alert, body)
+        for part in body["facts"]["parts"]:
+            self.redacted.setdefault(number, {})[part] = seq
+        if "findings" in body["facts"]["parts"]:
+            for finding in [one for one, known in self.findings.items() if known.alert == number]:
+                self._forgotten(self.findings.pop(finding))
+
+    def _record_redacted(self, seq: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self.redacted_records[body["facts"]["event"]] = seq
+
+    def _key(self, seq: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        facts = body["facts"]
+        if facts["epoch"] != len(self.keys):
+            self.problems.append(Problem("event", f"event {seq}: epoch", len(self.keys), facts["epoch"]))
+        self.keys.append((seq, facts["public_key"]))
+
+    def _carried_state(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        facts = body["facts"]
+        self.settings |= facts["settings"]
+        self.keys = [(since, key) for since, key in facts["keys"]]
+        self.indicators = facts["indicators"]
+        if body["kind"] == "history_pruned":
+            self.pruned = (facts["upto"], "".join(facts["peaks"]))
+
+    def _alert_carried(self, seq: int, body: Mapping[str, Any], alert: int | None, __: bytes | None) -> None:
+        if not (number := self._next(seq, alert)):
+            return
+        facts = body["facts"]
+        self.records += facts.get("records", 0)
+        for part, upto in facts.get("redacted", {}).items():
+            self.redacted.setdefault(number, {})[part] = upto
+        if "deleted" in facts:
+            self.deleted[number] = body["subject"]
+            return
+        columns = dict(facts["columns"])
+        heads = dict(columns["heads"])
+        columns |= {name: _dump(columns[name]) for name in PARSED}
+        state = [body["subject"], *(columns[name] for name in ALERT_COLUMNS[1:])]
+        state[_HEADS] = heads if _dump(heads) != UNEDITED else None
+        self.alerts[number] = state
+
+    def _record_carried(self, seq: int, body: Mapping[str, Any], _: int | None, salt: bytes | None) -> None:
+        facts = body["facts"]
+        self.rejected[facts["event"]] = Committed(body, salt, None)
+        if facts.get("redacted"):
+            self.redacted_records[facts["event"]] = seq
+
+    def _import_carried(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self.imports[int(body["subject"])] = dict(body["facts"])
+
+    def _indicator_carried(self, _: int, body: Mapping[str, Any], __: int | None, salt: bytes | None) -> None:
+        self.verdicts[body["subject"]] = dict(body["facts"])
+        if "content" in body:
+            self.judged.setdefault(body["subject"], []).append(Committed(body, salt, None))
+
+    def _rule_carried(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self._rule_numbers[body["subject"]] = body["facts"]["id"]
+        self.rules[body["subject"]] = dict(body["facts"])
+
+    def _document_carried(self, _: int, body: Mapping[str, Any], __: int | None, salt: bytes | None) -> None:
+        facts = body["facts"]
+        self.documents[body["subject"]] = Committed(body, salt, None)
+        self.document_created[body["subject"]] = (facts["id"], facts["created_at"])
 
 
 def _rule_columns(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,4 +78,9 @@ def part_salt(salt_bytes: bytes, part: str) -> bytes:
 
 def commitment(salt_bytes: bytes, part: str, content: bytes) -> str:
     """What an event says of a part of its content: hex SHA-256 of 0x10, the part's salt, the content's bytes."""
-    return sha256(b"\x10" + part_salt(salt_bytes, part) + content).hexdigest()
+    return part_commitment(part_salt(salt_bytes, part), content)
+
+
+def part_commitment(salt_of_part: bytes, content: bytes) -> str:
+    """The same, from the part's own salt."""
+    return sha256(b"\x10" + salt_of_part + content).hexdigest()

@@ -79,7 +79,16 @@ def rejected(conn: sqlite3.Connection, import_id: int | None, limit: int | None 
     """The records of one import, or of all, that could not be read, in the order they came."""
     sql = (
         "SELECT import_id, record, position, reason, size, sha256, raw FROM rejected_record "
-        "WHERE import_id = ?1 OR ?1 IS NULL ORDER BY seq LIMIT ?2"
+        "WHERE import_id = :import OR :import IS NULL ORDER BY seq LIMIT :limit"
     )
-    for number, record, position, reason, size, sha256, raw in conn.execute(sql, (import_id, -1 if limit is None else limit)):
+    for number, record, position, reason, size, sha256, raw in conn.execute(
+        sql, {"import": import_id, "limit": -1 if limit is None else limit}
+    ):
         yield RejectedRecord(number, record, position, reason, size, sha256.hex(), raw)
+
+
+def rejected_seq(conn: sqlite3.Connection, import_id: int, record: int) -> int | None:
+    """The number of the event that rejected a record, or None."""
+    sql = "SELECT seq FROM rejected_record WHERE import_id = ? AND record = ?"
+    row = conn.execute(sql, (import_id, record)).fetchone()
+    return None if row is None else row[0]

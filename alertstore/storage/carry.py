@@ -1,0 +1,167 @@
+"""Carrying state: every row stated again in new events, so that the history before them is no longer needed to check it.
+
+`carry` is called inside a write, right after the event that opens the carried state (`domain.carrying.OPENERS`) was appended.
+Rows with a seq below that event's number count as covered from then on. A store that is put together from salvaged rows gives
+them seqs below 1, in their old order, since the numbers from 1 on are those of its own history.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from alertstore.domain.carrying import (
+    OPENERS,
+    carried_alert,
+    carried_content,
+    carried_document,
+    carried_indicator,
+    carried_record,
+    carried_row,
+)
+from alertstore.domain.events import EventKind
+from alertstore.domain.fold import ALERT_COLUMNS
+from alertstore.domain.identity import indicator_uuid
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from alertstore.storage.transaction import Transaction
+
+_OPENERS = ", ".join(f"'{kind}'" for kind in OPENERS)
+
+
+def carried_since(conn: sqlite3.Connection) -> int:
+    """The number of the event that opens the newest carried state; 0 where nothing was carried."""
+    (seq,) = conn.execute(f"SELECT coalesce(max(seq), 0) FROM event WHERE kind IN ({_OPENERS})").fetchone()
+    return int(seq)
+
+
+@define
+class CarriedRows:
+    """What an alert has from before the carried state's first event, as the event that carries it commits to it.
+
+    `alert` is None for a deleted one; its fingerprint is empty where its content was redacted.
+    """
+
+    alert: dict[str, Any] | None
+    links: list[list[Any]]
+    records: list[list[Any]]
+    findings: list[list[Any]]
+    raws: list[tuple[int, bytes, bytes | None]]
+
+    def content(self) -> dict[str, bytes]:
+        """The parts of content that are there."""
+        content = carried_content(self.alert, self.links, self.records, self.findings)
+        if self.alert is not None and not self.alert["fingerprint"]:
+            del content["text"]
+            if not self.links:
+                del content["indicators"]
+        return content
+
+    def redacted(self, before: int) -> dict[str, int]:
+        """What was redacted, and before which event."""
+        parts = {}
+        if erased := [seq for seq, _, raw in self.raws if raw is None]:
+            parts["record"] = max(erased) + 1
+        if self.alert is not None and not self.alert["fingerprint"]:
+            parts["content"] = min((seq for _, _, seq, *_ in self.links), default=before)
+        return parts
+
+
+def carried_rows(conn: sqlite3.Connection, alert: int, before: int) -> CarriedRows:
+    """The rows of an alert (by its number), of seqs below `before`."""
+    row = conn.execute("SELECT title, description, fingerprint FROM alert WHERE id = ?", (alert,)).fetchone()
+    links = conn.execute(
+        "SELECT i.id, i.type || ':' || i.value, l.seq, i.seq, i.created_at FROM alert_indicator l JOIN indicator i ON i.id = l.indicator_id "
+        "WHERE l.alert_id = ? AND l.seq < ? ORDER BY i.id",
+        (alert, before),
+    )
+    records = conn.execute(
+        "SELECT seq, import_id, record, source_name, occurred_at, sha256, raw FROM occurrence WHERE alert_id = ? AND seq < ? ORDER BY seq",
+        (alert, before),
+    ).fetchall()
+    findings = conn.execute(
+        "SELECT seq, uuid, posted_at, agent_name, summary, confidence, recommended_action, evidence FROM finding "
+        "WHERE alert_id = ? AND seq < ? ORDER BY seq",
+        (alert, before),
+    )
+    return CarriedRows(
+        None if row is None else dict(zip(("title", "description", "fingerprint"), row, strict=True)),
+        [list(link) for link in links],
+        [[*record[:5], record[5].hex()] for record in records],
+        [list(finding) for finding in findings],
+        [(record[0], record[5], record[6]) for record in records],
+    )
+
+
+def opening_facts(conn: sqlite3.Connection) -> dict[str, Any]:
+    """What the event that opens a carried state must hold: the settings, the signing keys with the events that set them, and how many
+    indicators there are (those that no alert has any more are carried by no event).
+    """
+    settings = dict(conn.execute("SELECT name, value FROM setting"))
+    (indicators,) = conn.execute("SELECT count(*) FROM indicator").fetchone()
+    return {"settings": settings, "keys": signing_keys(conn), "indicators": indicators}
+
+
+def signing_keys(conn: sqlite3.Connection) -> list[list[Any]]:
+    """The store's keys by epoch: [the event that set it, the public key as hex]."""
+    sql = f"SELECT kind, seq, body FROM event WHERE kind IN ('signing_key_set', {_OPENERS}) ORDER BY seq"
+    keys: list[list[Any]] = []
+    for kind, seq, body in conn.execute(sql):
+        facts = json.loads(body)["facts"]
+        if kind == EventKind.SIGNING_KEY_SET:
+            keys.append([seq, facts["public_key"]])
+        else:
+            keys = [list(one) for one in facts["keys"]]
+    return keys
+
+
+def naming_events(conn: sqlite3.Connection, keys: Sequence[Sequence[Any]], opener: int) -> list[int]:
+    """For each of the store's keys the event, of those that are still there, that names it: the one that set it, or, where that
+    was pruned, the opener of the carried state.
+    """
+    bodies = conn.execute("SELECT seq, body FROM event WHERE kind = 'signing_key_set'")
+    there = {(seq, json.loads(body)["facts"]["public_key"]) for seq, body in bodies}
+    return [since if (since, public) in there else opener for since, public in keys]
+
+
+def carry(transaction: Transaction, actor: str) -> None:
+    """Append the events that carry everything that stands in the tables. The opening event is the last one appended."""
+    conn, before, by = transaction.conn, transaction.seq, (transaction.now, actor)
+    for rule in _rows(conn, "SELECT * FROM detection_rule ORDER BY id"):
+        transaction.append(carried_row(EventKind.DETECTION_RULE_CARRIED, rule["uuid"], rule, by))
+    for one in _rows(conn, "SELECT * FROM import ORDER BY id"):
+        one["sha256"] = None if one["sha256"] is None else one["sha256"].hex()
+        transaction.append(carried_row(EventKind.IMPORT_CARRIED, str(one.pop("id")), one, by))
+    for record in _rows(conn, "SELECT * FROM rejected_record ORDER BY seq"):
+        kept = None if record["raw"] is None else sha256(record["raw"]).hexdigest()
+        transaction.append(carried_record(record, kept, by))
+    _carry_alerts(transaction, before, by)
+    (store_id,) = conn.execute("SELECT value FROM setting WHERE name = 'store_id'").fetchone()
+    for indicator in _rows(conn, "SELECT * FROM indicator WHERE malice_overridden_at IS NOT NULL OR updated_at <> created_at ORDER BY id"):
+        transaction.append(carried_indicator(indicator_uuid(store_id, indicator["id"]), indicator, by))
+    for document in _rows(conn, "SELECT * FROM context_document ORDER BY id"):
+        seq = transaction.append(carried_document(document, by))
+        conn.execute("UPDATE context_document SET seq = ? WHERE id = ?", (seq, document["id"]))
+
+
+def _carry_alerts(transaction: Transaction, before: int, by: tuple[int, str]) -> None:
+    conn = transaction.conn
+    listed = f"SELECT id, {', '.join(ALERT_COLUMNS)} FROM alert UNION ALL SELECT id, uuid{', NULL' * (len(ALERT_COLUMNS) - 1)} FROM deleted_alert"
+    for number, uuid, *columns in conn.execute(f"{listed} ORDER BY 1").fetchall():
+        held = carried_rows(conn, number, before)
+        registers = None if held.alert is None else dict(zip(ALERT_COLUMNS[1:], columns, strict=True))
+        facts = {"records": len(held.records), "redacted": held.redacted(before)}
+        transaction.append(carried_alert(uuid, registers, held.content(), facts, by), number)
+
+
+def _rows(conn: sqlite3.Connection, sql: str) -> Iterator[dict[str, Any]]:
+    cursor = conn.execute(sql)
+    names = [column[0] for column in cursor.description]
+    for row in cursor.fetchall():
+        yield dict(zip(names, row, strict=True))
