@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-import alertstore
 from alertstore.cli.gate import UNSOUND, say
 from alertstore.cli.output import Output, formatted, plain
-from alertstore.errors import AlertStoreError, AlertValidationError, FieldProblem, SourceError
+from alertstore.domain.notes import ORIGIN, read_note
+from alertstore.domain.notes import read_checkpoint as read_text
+from alertstore.errors import AlertValidationError, FieldProblem, SourceError
 
 if TYPE_CHECKING:
     from alertstore.cli.session import Session
-    from alertstore.store.evidence import Checkpoint
+    from alertstore.store.checkpoint import Checkpoint
 
 
 @click.command()
 @click.option("--depth", default="deep", show_default=True, help="quick (the newest event), full (every hash) or deep (every row too).")
 @click.option("--checkpoint", "kept", metavar="FILE", help="Hold the history against a checkpoint kept outside; - for stdin.")
+@click.option("--key", metavar="KEY", help="Hold the signatures against this public key: 64 hex digits, or a file.")
+@click.option("--receipts", metavar="FILE", help="Hold the history against receipts kept outside.")
+@click.option("--require-signed", is_flag=True, help="Less than a signature by that key is a failure.")
 @formatted
 @click.pass_obj
-def verify(session: Session, /, *, out: Output, depth: Any, kept: str | None) -> None:
+def verify(session: Session, /, *, out: Output, depth: Any, kept: str | None, key: str | None, **how: Any) -> None:
     """Check that the store is what its history says.
 
-    Exit code 6 where it is not.
+    Exit code 6 where it is not, or where what was asked for could not be checked.
 
     Example: alertstore verify --checkpoint monday.json
     """
-    checkpoint = None if kept is None else _read_checkpoint(kept)
+    from alertstore.cli.proving import read_trusted  # noqa: PLC0415 - most calls name no key
+
+    checkpoint = None if kept is None else read_checkpoint(kept)
+    trusted = None if key is None else read_trusted(key)
     with session.open("ro") as store:
-        report = store.verify(depth=depth, checkpoint=checkpoint)
+        report = store.verify(depth=depth, checkpoint=checkpoint, key=trusted, **how)
     out.one(plain(report), "report")
     if not report.ok:
-        say(f"alertstore: verification failed: {len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}")
+        number = len(report.problems)
+        say(f"alertstore: verification failed ({report.verdict}): {number} problem{'s' if number > 1 else ''}")
         say("  advice: keep this file as it is, and compare it with a backup")
         click.get_current_context().exit(UNSOUND)
     if report.assurance == "unsigned":
@@ -48,31 +52,44 @@ def verify(session: Session, /, *, out: Output, depth: Any, kept: str | None) ->
         say("keep what `alertstore checkpoint` prints elsewhere, and verify with --checkpoint")
 
 
-def _read_checkpoint(name: str) -> Checkpoint:
-    from alertstore.store.evidence import Checkpoint  # noqa: PLC0415 - help needs no store
+def read_checkpoint(name: str) -> Checkpoint:
+    """The checkpoint in a file, or on stdin. Raises `SourceError`, `AlertValidationError`."""
+    from alertstore.store.checkpoint import Checkpoint  # noqa: PLC0415 - help needs no store
 
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise SourceError(f"{name} cannot be read: {fault}", advice="name a file that `alertstore checkpoint` wrote") from fault
     try:
+        if text.startswith(ORIGIN):
+            _, size, root = read_text(read_note(text).text)
+            return Checkpoint(size, root.hex())
         found = json.loads(text)
         return Checkpoint(found["size"], found["root"])
     except (ValueError, TypeError, KeyError, RecursionError):
-        problem = FieldProblem("checkpoint", 'must hold {"size": ..., "root": ...}', name)
+        problem = FieldProblem("checkpoint", 'must hold {"size": ..., "root": ...}, or be a signed note', name)
         raise AlertValidationError([problem], advice="`alertstore checkpoint > FILE` writes one") from None
 
 
 @click.command()
+@click.option("--sign", "key", metavar="KEY", type=click.Path(), help="Sign it; the first key that does becomes the store's.")
+@click.option("--reason", help="Why; kept in the history, where the key is new.")
 @formatted
 @click.pass_obj
-def checkpoint(session: Session, /, *, out: Output) -> None:
+def checkpoint(session: Session, /, *, out: Output, key: str | None, reason: str | None) -> None:
     """Print the history's size and root, to keep elsewhere.
 
     Example: alertstore checkpoint > monday.json
     """
-    with session.open("ro") as store:
-        found = plain(store.checkpoint())
+    from alertstore.cli.proving import read_key  # noqa: PLC0415 - most calls name no key
+
+    if key is None:
+        with session.open("ro") as store:
+            found = plain(store.checkpoint())
+    else:
+        signer = read_key(key)
+        with session.open("rw") as store:
+            found = plain(store.sign(signer, reason=reason))
     (Output("json") if out.is_table else out).one(found, "facts")
 
 
@@ -102,53 +119,4 @@ def migrate(session: Session) -> None:
     say("nothing to do: the store is up to date" if kept is None else f"migrated; the file as it was is {kept}")
 
 
-@click.command()
-@formatted
-@click.pass_obj
-def doctor(session: Session, /, *, out: Output) -> None:
-    """Say what alertstore runs on, and how the store is.
-
-    Nobody on the network is asked.
-    """
-    found, fault = _surroundings(), None
-    try:
-        found |= _store_facts(session)
-    except AlertStoreError as why:
-        fault = why
-    out.one(found, "facts")
-    if fault is not None:
-        raise fault
-
-
-def _surroundings() -> dict[str, Any]:
-    from alertstore.storage.repository import SQLITE_VERSION  # noqa: PLC0415 - help needs no store
-
-    extras = {"cli": ("click", "rich"), "testing": ("hypothesis", "pytest")}
-    return {
-        "alertstore": alertstore.__version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "sqlite": SQLITE_VERSION,
-        "extras": {name: all(find_spec(one) for one in needed) for name, needed in extras.items()},
-    }
-
-
-def _store_facts(session: Session) -> dict[str, Any]:
-    from alertstore.storage.schema import VERSION  # noqa: PLC0415 - a store that opens is of this version
-
-    path = os.path.abspath(session.path)
-    with session.open("ro") as store:
-        return {
-            "store": path,
-            "store_id": store.id,
-            "schema_version": VERSION,
-            "bytes": os.path.getsize(path),
-            "wal_bytes": os.path.getsize(f"{path}-wal") if os.path.exists(f"{path}-wal") else 0,
-            "free_bytes": shutil.disk_usage(os.path.dirname(path)).free,
-            "events": store.checkpoint().size,
-            "alerts": store.count(),
-            "imports": len(store.imports()),
-        }
-
-
-COMMANDS = {"verify": verify, "checkpoint": checkpoint, "backup": backup, "migrate": migrate, "doctor": doctor}
+COMMANDS = {"verify": verify, "checkpoint": checkpoint, "backup": backup, "migrate": migrate}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from alertstore.cli.safe import safe_text
+from alertstore.domain.safe import safe_text
 from alertstore.errors import AlertNotFoundError, AlertStoreError, AlertValidationError, StorageError, SyncError
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ _PYTHON_WORDS = (
     ("alerts() lists those", "`alertstore list` lists those"),
     ("rules() lists those", "`alertstore rules` lists those"),
     ("best_effort=True", "--best-effort"),
+    ("release_hold() lifts it", "`alertstore hold --release` lifts it"),
+    ("rotate_key(old, new) changes it", "`alertstore keygen NEW --rotate OLD` changes it"),
+    ("sign() makes a key", "`alertstore checkpoint --sign KEY` makes a key"),
     ("or open with a longer busy_timeout", "when it is done"),
 )
 """The library's advice speaks Python; here it speaks the command line."""

@@ -46,6 +46,7 @@ class Session:
 
     path: str
     named_actor: str | None
+    receipts: str | None = None
 
     @property
     def actor(self) -> str:
@@ -68,7 +69,7 @@ class Session:
                 [FieldProblem("store", "must be a file; a store in memory is gone when the command ends", self.path)]
             )
         actor = "reader" if mode == "ro" else self.actor  # whoever only reads is not asked for a name that can be stored
-        return AlertStore.open(self.path, mode=mode, actor=actor)
+        return AlertStore.open(self.path, mode=mode, actor=actor, receipts=None if mode == "ro" else self.receipts)
 
 
 def filtered(command: F) -> F:

@@ -165,7 +165,7 @@ def _numbers(*titles: str) -> Table:
 
 def report(row: Row) -> RenderableType:
     """What a verification came to."""
-    verdict = Text("sound", style="bold green") if row["ok"] else Text("NOT SOUND", style="bold red")
+    verdict = Text("sound", style="bold green") if row["ok"] else Text(row["verdict"].upper(), style="bold red")
     parts: list[RenderableType] = [
         sheet(
             [
@@ -173,7 +173,8 @@ def report(row: Row) -> RenderableType:
                 ("depth", row["depth"]),
                 ("events", f"{row['size']:,}"),
                 ("root", row["root"]),
-                ("assurance", row["assurance"]),
+                ("assurance", f"signed, up to event {row['signed_size']:,}" if row["assurance"] == "signed" else row["assurance"]),
+                ("first bad event", None if row["first_bad"] is None else f"{row['first_bad']:,}"),
             ]
         )
     ]
@@ -183,6 +184,11 @@ def report(row: Row) -> RenderableType:
             words = f"{one['where']}: expected {one['expected']}, found {one['found']}"
             grid.add_row(text(one["kind"], "red"), text(words))
         parts.append(section(f"Problems ({len(row['problems'])})", grid))
+    if row["unchecked"]:
+        grid = _grid(1)
+        for words in row["unchecked"]:
+            grid.add_row(text(words))
+        parts.append(section("Not checked", grid))
     return Group(*parts)
 
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING
 
-from alertstore.domain.fold import Problem
+from alertstore.domain.verdict import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

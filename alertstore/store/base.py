@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alertstore.domain.changes import Act
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem, StorageError
-from alertstore.storage import alerts
+from alertstore.storage import alerts, edge
+from alertstore.store.checkpoint import Checkpoint
+from alertstore.store.receipts import append_receipt, check_last_receipt
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
     from uuid import UUID
@@ -37,6 +40,7 @@ class StoreBase:
         policy: LifecyclePolicy,
         dedup: DedupPolicy,
         plugins: bool,
+        receipts: str | None = None,
     ) -> None:
         """Use `AlertStore.open`."""
         self._open: Repository | None = repository
@@ -47,6 +51,13 @@ class StoreBase:
         self._dedup = dedup
         self._plugins = plugins
         self._store_id = repository.setting("store_id")
+        self._receipts = receipts
+        with repository.reading() as conn:
+            problem = edge.problem(conn)
+            if receipts is not None:
+                check_last_receipt(receipts, self._store_id, conn, repository.path)
+        if problem is not None:
+            repository.poison(problem)
 
     @property
     def _repository(self) -> Repository:
@@ -68,7 +79,24 @@ class StoreBase:
         return self._repository.reading()
 
     def _write(self) -> AbstractContextManager[Transaction]:
-        return self._repository.writing(self._clock, self._ids)
+        writing = self._repository.writing(self._clock, self._ids)
+        return writing if self._receipts is None else self._receipted(writing, self._receipts)
+
+    @contextmanager
+    def _receipted(self, writing: AbstractContextManager[Transaction], receipts: str) -> Iterator[Transaction]:
+        with writing as transaction:
+            yield transaction
+        if (receipt := self.receipt) is not None:
+            append_receipt(receipts, self._store_id, receipt)
+
+    @property
+    def receipt(self) -> Checkpoint | None:
+        """What the last write through this store came to: size and root of the history it left, durably; None before the first.
+
+        Kept elsewhere, it shows later whether the store was rolled back to before that write, or rewritten.
+        """
+        edge_now = self._repository.written
+        return None if edge_now is None else Checkpoint(edge_now.size, edge_now.root().hex())
 
     def _by(self, actor: str | None, reason: str | None) -> tuple[str, str | None]:
         """Who acts and why, checked: they stand in the history for good."""
