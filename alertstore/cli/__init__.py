@@ -26,11 +26,14 @@ Exit codes: 0 done, 1 refused, 2 usage, 3 not found, 4 store, 5 remote, 6 verifi
 @click.group("alertstore", cls=Gate, invoke_without_command=True, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--store", default="alerts.db", envvar="ALERTSTORE", metavar="FILE", show_default=True, help="The store ($ALERTSTORE).")
 @click.option("--actor", envvar="ALERTSTORE_ACTOR", metavar="NAME", help="Who acts ($ALERTSTORE_ACTOR; by default your user's name).")
+@click.option(
+    "--receipts", envvar="ALERTSTORE_RECEIPTS", metavar="FILE", help="Add a receipt of every write to this file ($ALERTSTORE_RECEIPTS)."
+)
 @click.version_option(alertstore.__version__, prog_name="alertstore", message="%(prog)s %(version)s")
 @click.pass_context
-def command(ctx: click.Context, store: str, actor: str | None) -> None:
+def command(ctx: click.Context, store: str, actor: str | None, receipts: str | None) -> None:
     """Security alerts in one SQLite file: take them in, triage them, measure what their rules are worth."""
-    ctx.obj = Session(store, actor)
+    ctx.obj = Session(store, actor, receipts)
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
@@ -41,6 +44,10 @@ command.homes = {
     "reading": ("list", "show", "history", "metrics", "rules"),
     "editing": ("triage", "escalate", "close", "patch", "tag", "note"),
     "export": ("export",),
-    "evidence": ("verify", "checkpoint", "backup", "migrate", "doctor"),
+    "evidence": ("verify", "checkpoint", "backup", "migrate"),
+    "recovery": ("doctor", "evidence", "salvage"),
+    "proving": ("keygen", "prove", "seal"),
+    "custody": ("custody",),
+    "erasing": ("redact", "prune", "hold"),
     "demo": ("demo",),
 }

@@ -14,8 +14,8 @@ import click
 
 from alertstore.cli.gate import complain, say
 from alertstore.cli.output import Column, Output, fields_of, formatted, plain
-from alertstore.cli.safe import safe_text
 from alertstore.cli.words import minute
+from alertstore.domain.safe import safe_text
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem, SourceError
 
 if TYPE_CHECKING:

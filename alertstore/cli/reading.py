@@ -9,9 +9,9 @@ import click
 
 from alertstore.cli.gate import say
 from alertstore.cli.output import Column, Output, fields_of, formatted, plain, write
-from alertstore.cli.safe import safe_text
 from alertstore.cli.session import Session, filtered, read_filters, read_time, resolve
 from alertstore.cli.words import interval, minute, percent, second, shortened
+from alertstore.domain.safe import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,8 @@ def _show_raw(store: AlertStore, uuid: str, out: Output) -> None:
         return
     for one in found:
         say(f"record {one.record} of import {one.import_id}, sha256 {one.sha256}")
-        write(map(safe_text, one.raw.decode(errors="backslashreplace").split("\n")))
+        raw = b"(redacted)" if one.raw is None else one.raw
+        write(map(safe_text, raw.decode(errors="backslashreplace").split("\n")))
 
 
 def _whole(store: AlertStore, uuid: str) -> dict[str, Any]:

@@ -1,42 +1,32 @@
-"""The one gate: whatever comes from an alert passes here before a person, a terminal or a spreadsheet sees it."""
+"""The gate for files that are read by programs: cells that no spreadsheet takes for a formula, lines that stay lines."""
 
 from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from typing import Any
 
-# Letters and marks that Unicode calls printable and that show as nothing, or as a blank.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+from alertstore.domain.safe import safe_text
+
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+# Where lists are separated by semicolons, a spreadsheet splits a line of commas at them, and minds no quotes that open within a cell.
+_SPLIT = re.compile(r'([;|])(?=[\s"]*[=+\-@\uff1d\uff0b\uff0d\uff20])')
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _ASKS_FOR_QUOTES = frozenset(",;|\"'")
 
 
-def safe_text(value: object) -> str:
-    r"""Text in which nothing acts, hides or reorders: such characters show as escapes (`\x1b`, `\u202e`, `\n`).
-
-    These are the control characters, those of format (bidirectional controls, zero-width, byte order mark, tags), line and
-    paragraph separators, lone surrogates, private and unassigned ones, and the blank ones that pass for letters.
-    """
-    text = str(value)
-    if text.isprintable() and _BLANK.isdisjoint(text):
-        return text
-    return "".join(c if _shows(c) else c.encode("unicode_escape").decode() for c in text)
-
-
-def _shows(character: str) -> bool:
-    return (character.isprintable() and character not in _BLANK) or unicodedata.category(character) == "Zs"
-
-
 def safe_cell(value: object) -> str:
-    """A CSV cell's text that no spreadsheet takes for a formula: a `'` stands before what could start one."""
+    """A CSV cell's text that no spreadsheet takes for a formula: a `'` stands before what could start one.
+
+    That is the start of the cell, and what follows a `;` or `|`, at which some split.
+    """
     given = "" if value is None else str(value)
+    text = safe_text(given)
+    if ";" in text or "|" in text:
+        text = _SPLIT.sub(r"\1'", text)
     starts = given.lstrip()[:1] in _FORMULA if given.strip() else False
-    if (starts or given.lstrip(" ")[:1] in {"\t", "\r"}) and not _NUMBER.fullmatch(given):
-        return "'" + safe_text(given)
-    return safe_text(given)
+    acts = starts or given.lstrip(" ")[:1] in {"\t", "\r"}
+    return f"'{text}" if acts and not _NUMBER.fullmatch(given) else text
 
 
 def csv_line(values: list[Any]) -> str:

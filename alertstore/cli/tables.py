@@ -10,7 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from alertstore.cli.safe import safe_text
+from alertstore.cli.words import shortened
+from alertstore.domain.safe import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,8 @@ COLOURS = {
 """The contract's words, coloured; the word itself always stands there."""
 
 
+LONGEST, MOST_LINES = 10_000, 500
+"""Characters and lines of one text that a person is shown: an attacker decides how long it is."""
 GAP = 2
 NARROWEST = 12
 
@@ -42,13 +45,17 @@ def show(what: RenderableType) -> None:
 
 def text(value: object, style: str | None = None) -> Text:
     """A safe cell; one of the contract's words takes its colour."""
-    words = "" if value is None else safe_text(value)
+    words = "" if value is None else safe_text(shortened(str(value), LONGEST))
     return Text(words, style=style or COLOURS.get(words, ""))
 
 
 def prose(value: str) -> Text:
-    """A safe text of several lines, which stay lines."""
-    return Text("\n").join(text(line) for line in value.splitlines())
+    """A safe text of several lines, which stay lines; of a very long one, the beginning."""
+    there = value[:LONGEST].splitlines()
+    lines = [text(line) for line in there[:MOST_LINES]]
+    if len(value) > LONGEST or len(there) > MOST_LINES:
+        lines.append(Text(f"(cut here, of {len(value):,} characters; --json has all)", style="dim"))
+    return Text("\n").join(lines)
 
 
 def listing(items: Iterable[Row], columns: Iterable[Column]) -> Table:

@@ -31,7 +31,8 @@ LONGEST_NAME = 2048
 """Characters of a rule's id and of other names of it, which stand in its event."""
 
 MOST_NAMES = 64
-"""Techniques and the like of one rule."""
+LONGEST_LISTED = 256
+"""Techniques and the like of one rule, and the characters of each: however they are spelled, an event can hold them."""
 
 NO_TAGS: list[str] = []
 
@@ -186,7 +187,7 @@ def describe_rule(rule: NewRule | None, rule_id: str) -> NewRule:
         return None if text is None else text.replace("\0", "\ufffd")[:LONGEST_NAME]
 
     def names(listed: Sequence[str]) -> list[str]:
-        return [cut(text) or "" for text in listed[:MOST_NAMES]]
+        return [(cut(text) or "")[:LONGEST_LISTED] for text in listed[:MOST_NAMES]]
 
     return NewRule(
         name=cut(rule.name) or rule_id,

@@ -27,7 +27,8 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 # One field of a table may be as long as the longest record (16 MiB); the csv module's own limit is 128 KiB.
 _LONGEST_CELL = 1 << 25
-_STRUCTURE = re.compile(rb'"(?:[^"\\]+|\\.)*"?|[\[\]{}]', re.DOTALL)
+# Possessive (`++`, `*+`): what it passed over it never looks at again, and keeps no memory of, which for 16 MiB of escapes is 1 GB.
+_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 # Escapes that may stand for NUL or a lone surrogate; harmless ones (pairs, `\\u0000`) are sorted out afterwards.
 _SUSPECT_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
 
 from attrs import fields, frozen
 
@@ -58,6 +59,9 @@ class AlertFilter:
     text: str | None = None
 
 
+LONGEST_SEARCH = 4096
+"""Characters of a text that is searched for: the time that a search takes grows with its words."""
+
 _ENUMS: dict[str, type[StrEnum]] = {
     "status": AlertStatus,
     "severity": Severity,
@@ -91,9 +95,9 @@ def _read(name: str, value: Any, problems: list[FieldProblem]) -> Any:
         problems.append(FieldProblem(name, "must be a datetime", value))
         return None
     if name == "text":
-        if isinstance(value, str):
+        if isinstance(value, str) and len(value) <= LONGEST_SEARCH:
             return value
-        problems.append(FieldProblem(name, "must be text", value))
+        problems.append(FieldProblem(name, f"must be text of at most {LONGEST_SEARCH:,} characters", value))
         return None
     listed = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
     if not listed:  # a list that came out empty must never mean "all", least of all for an edit
@@ -109,7 +113,7 @@ def _one(name: str, value: Any, problems: list[FieldProblem]) -> Any:
         except ValueError:
             problems.append(FieldProblem(name, f"must be one of: {', '.join(vocabulary)}", value))
             return None
-    if name == "uuid" or isinstance(value, str):
+    if isinstance(value, str) or (name == "uuid" and isinstance(value, UUID)):
         return str(value)
     problems.append(FieldProblem(name, "must be text", value))
     return None
@@ -129,7 +133,7 @@ class Order:
 
 def read_order(text: str) -> Order:
     """An order from its name; a `-` before it means descending. Raises `AlertValidationError`."""
-    column = text.removeprefix("-")
+    column = text.removeprefix("-") if isinstance(text, str) else None
     if column not in ORDERS:
         raise AlertValidationError([FieldProblem("order_by", f"must be one of: {', '.join(ORDERS)} (with - for descending)", text)])
     return Order(column, text.startswith("-"))

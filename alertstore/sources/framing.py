@@ -21,7 +21,7 @@ __all__ = ["RawRecord", "lines", "quoted_rows", "tab_rows"]
 _LINE_FEED, _RETURN, _SPACE, _HASH = b"\n\r #"
 _NEWLINE = b"\n"
 _CELL_BREAK = re.compile(rb'["\n]')
-_QUOTED = re.compile(rb'(?:[^"]+|"")*')
+_QUOTED = re.compile(rb'(?:[^"]++|"")*+')  # possessive: keeps no memory of what it passed
 _OTHER_COLUMNS = "stands under a second header with other columns; split the file there"
 _BAD_QUOTES = "the quotes of this row do not close"
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 DAMAGED = "damaged: this is not a JSON object, the next one starts after it"
 CUT_OFF = "the file ends inside this record"
 
-# Neither pattern can fail, so neither backtracks: both are linear in what they pass over.
-_PLAIN = rb"[\s,:+\-.0-9aefilnrstuyENI]*"
-_OUTSIDE = re.compile(_PLAIN + rb'(?:"[^"\\\x00-\x1f]*"' + _PLAIN + rb")*")
-_INSIDE = re.compile(rb'(?:[^"\\\x00-\x1f]+|\\.)*')
+# Possessive (`++`, `*+`), and neither can fail: both are linear in what they pass over, and keep no memory of it.
+_PLAIN = rb"[\s,:+\-.0-9aefilnrstuyENI]*+"
+_OUTSIDE = re.compile(_PLAIN + rb'(?:"[^"\\\x00-\x1f]*+"' + _PLAIN + rb")*+")
+_INSIDE = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\.)*+')
 _BETWEEN = re.compile(rb"[\s,]*")
 _BLANK = b" \t\r\n"
 _FILLER = b" \t\r\n,"

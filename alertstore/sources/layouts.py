@@ -28,12 +28,16 @@ _LIST_KEYS = frozenset(
     b"alerts data detections events findings hits incidents items objects records resources result results value".split()
 )
 _DEEPEST_LIST = 2  # {"hits": {"hits": [
-_TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*"?|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _OBJECT_FOLLOWS = re.compile(rb"\[\s*\{")
 _FIRST_NAME = re.compile(rb'\{\s*("(?:[^"\\]|\\.){1,100}"\s*:)')
 _ANY_GAP = re.compile(rb"\}[\s,]*(?=\{)")
 _LINES_TRIED = 20
 _MOST_COLUMNS = 4096
+_LONGEST_HEADER = 1 << 17
+"""Bytes of a table's first row, which stands in the event of its import."""
+_TOP = 1 << 20
+"""Bytes of a file in which its first lines, or the name of its list, are looked for."""
 
 
 @frozen
@@ -80,7 +84,7 @@ def layouts(head: bytes, name: str) -> list[Layout]:
     body = head.lstrip()
     if body.startswith(b"["):
         return [Layout(place=_resync(head, Place(0, None, None, _ANY_GAP)))]
-    first = [line for line in head[: 1 << 20].split(b"\n", _LINES_TRIED)[:_LINES_TRIED] if line.strip()]
+    first = [line for line in head[:_TOP].split(b"\n", _LINES_TRIED)[:_LINES_TRIED] if line.strip()]
     if _in_lines(first, body):
         return [Layout(), *_wrappers(head)]
     if body.startswith(b"{"):
@@ -116,7 +120,7 @@ def _wrappers(head: bytes) -> list[Layout]:
     """Lists of objects, under a name that lists of records have, near the top of the first object."""
     found: dict[tuple[int, bytes], Layout] = {}
     depth, key = 0, b""
-    for token in _TOKEN.finditer(head):
+    for token in _TOKEN.finditer(head[:_TOP]):
         mark = token[0]
         if mark == b"[" and 0 < depth <= _DEEPEST_LIST and key.lower() in _LIST_KEYS and _OBJECT_FOLLOWS.match(head, token.start()):
             place = Place(depth, key, None, _ANY_GAP)
@@ -151,12 +155,12 @@ def _tables(first: list[bytes], name: str) -> Iterator[Layout]:
     if separator != b"\\x09":
         raise SourceError(f"{name}: a Zeek log with another separator than tab", advice="let Zeek write its default format, or JSON")
     for line in declared:
-        if line.startswith(b"#fields\t"):
+        if line.startswith(b"#fields\t") and len(line) <= _LONGEST_HEADER:
             yield Layout(header=Header(_names(line.split(b"\t")[1:]), TAB))
             return
     row = next((line.rstrip(b"\r") for line in first if not line.startswith(b"#")), b"")
     delimiter = max((b",", b";", b"\t"), key=row.count)
-    if not 0 < row.count(delimiter) < _MOST_COLUMNS:
+    if not 0 < row.count(delimiter) < _MOST_COLUMNS or len(row) > _LONGEST_HEADER:
         return
     if delimiter == b"\t":
         yield Layout(header=Header(_names(row.split(b"\t")), TAB), headed=True)

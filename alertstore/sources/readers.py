@@ -129,7 +129,7 @@ def _recognise(stream: _Head, name: str, sources: Sequence[Source]) -> tuple[tup
             some = any(records for _, records in samples)
         if stream.ended or some or len(stream.seen) > LONGEST_RECORD:
             break
-        size *= 4
+        size = min(4 * size, LONGEST_RECORD + CHUNK)
     if ways and len(sources) == 1:
         return (sources[0], ways[0]), encoding
     stream.raise_fault()

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from alertstore.cli.safe import csv_line, json_line, safe_cell, safe_text
+from alertstore.cli.safe import csv_line, json_line, safe_cell
+from alertstore.domain.safe import safe_text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 DANGEROUS = re.compile(
