@@ -86,7 +86,7 @@ def refresh_malice(conn: sqlite3.Connection, numbers: Sequence[int]) -> None:
         (override or worst_malice(map(Malice, (verdicts or "Pending").split(","))), number)
         for number, override, verdicts in conn.execute(sql, (json.dumps(list(numbers)),))
     ]
-    conn.executemany("UPDATE alert SET malice = ?1 WHERE id = ?2 AND malice <> ?1", found)
+    conn.executemany("UPDATE alert SET malice = ? WHERE id = ? AND malice <> ?", [(malice, number, malice) for malice, number in found])
 
 
 def delete(transaction: Transaction, number: int, draft: EventDraft) -> None:

@@ -78,7 +78,9 @@ def rule_number(conn: sqlite3.Connection, rule: str) -> int:
 
     Raises `AlertNotFoundError`, and `AlertValidationError` where two sources have a rule of that id.
     """
-    found = conn.execute("SELECT id, source_name FROM detection_rule WHERE uuid = ?1 OR source_rule_id = ?1", (rule,)).fetchall()
+    found = conn.execute(
+        "SELECT id, source_name FROM detection_rule WHERE uuid = :rule OR source_rule_id = :rule", {"rule": rule}
+    ).fetchall()
     if not found:
         raise AlertNotFoundError(f"no detection rule {rule!r} in this store", advice="rules() lists those there are")
     if len(found) > 1:
@@ -93,10 +95,10 @@ def _indicator_numbers(conn: sqlite3.Connection, wanted: tuple[str, ...]) -> lis
     for given in wanted:
         kind, _, value = given.partition(":")
         sql = (
-            "SELECT id FROM indicator WHERE type = ?2 AND value IN (?3, lower(?3)) UNION SELECT id FROM indicator "
-            "WHERE type IN ('ip', 'domain', 'hash_md5', 'hash_sha1', 'hash_sha256', 'url', 'email', 'account') AND value IN (?1, lower(?1))"
+            "SELECT id FROM indicator WHERE type = :kind AND value IN (:value, lower(:value)) UNION SELECT id FROM indicator "
+            "WHERE type IN ('ip', 'domain', 'hash_md5', 'hash_sha1', 'hash_sha256', 'url', 'email', 'account') AND value IN (:given, lower(:given))"
         )
-        numbers += [number for (number,) in conn.execute(sql, (given, kind, value))]
+        numbers += [number for (number,) in conn.execute(sql, {"given": given, "kind": kind, "value": value})]
     return numbers
 
 
@@ -150,5 +152,5 @@ def states(conn: sqlite3.Connection, wanted: AlertFilter) -> Iterator[tuple[int,
 
 def find_uuids(conn: sqlite3.Connection, ending: str, limit: int) -> list[str]:
     """The uuids of alerts that end in some characters, in order: one walk through the index of uuids."""
-    sql = "SELECT uuid FROM alert WHERE substr(uuid, -length(?1)) = ?1 ORDER BY uuid LIMIT ?2"
-    return [uuid for (uuid,) in conn.execute(sql, (ending, limit))]
+    sql = "SELECT uuid FROM alert WHERE substr(uuid, -length(:ending)) = :ending ORDER BY uuid LIMIT :limit"
+    return [uuid for (uuid,) in conn.execute(sql, {"ending": ending, "limit": limit})]

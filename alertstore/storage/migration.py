@@ -11,7 +11,7 @@ from alertstore.domain.events import EventDraft, EventKind
 from alertstore.errors import NotAStoreError
 from alertstore.storage import schema
 from alertstore.storage.backup import backup
-from alertstore.storage.repository import old_file
+from alertstore.storage.opening import old_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ def migrate(path: str, clock: Callable[[], datetime], ids: Callable[[], UUID]) -
             draft.changes = {"schema_version": [str(version), str(schema.VERSION)]}
             transaction.append(draft)
             repository.db.table("setting").insert({"name": "schema_version", "value": str(schema.VERSION)}, replace=True)
+            schema.check(conn, path)  # what is not ours in an old file does not become part of a new one
     return copy
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from alertstore.domain.alert import (
     Alert,
@@ -18,7 +18,7 @@ from alertstore.domain.alert import (
 )
 from alertstore.domain.changes import AlertState
 from alertstore.domain.events import Event, EventKind
-from alertstore.domain.fold import UNEDITED
+from alertstore.domain.fold import FORGED, UNEDITED
 from alertstore.domain.identity import indicator_uuid
 from alertstore.domain.lifecycle import LifecycleTimes
 from alertstore.domain.payload import Header
@@ -33,9 +33,10 @@ from alertstore.domain.vocabulary import (
     Malice,
     Severity,
 )
+from alertstore.errors import StoreDamagedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Row = tuple[Any, ...]
 
@@ -101,6 +102,25 @@ def optional_json(column: str | None) -> Any:
     return None if column is None else json.loads(column)
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _told(make: Callable[P, T]) -> Callable[P, T]:
+    """Say of a row that no statement of ours has written, in our own words, that it cannot be read."""
+
+    @wraps(make)
+    def told(*args: P.args, **more: P.kwargs) -> T:
+        try:
+            return make(*args, **more)
+        except FORGED as fault:
+            message = f"a row cannot be read as {make.__name__}: it was damaged, or changed from outside ({fault!r:.200})"
+            raise StoreDamagedError(message, advice="keep a copy, run verify, restore a backup") from fault
+
+    return told
+
+
+@_told
 def state(row: Row) -> tuple[int, AlertState]:
     """(number, state) of a row of STATE columns."""
     (number, uuid, status, severity, verdict, tags, override, source, since, acknowledged, triaged, closed, updated, heads) = row
@@ -119,6 +139,7 @@ def state(row: Row) -> tuple[int, AlertState]:
     )
 
 
+@_told
 def summary(row: Row) -> AlertSummary:
     """The value of a row of SUMMARY columns."""
     return AlertSummary(
@@ -141,6 +162,7 @@ def summary(row: Row) -> AlertSummary:
     )
 
 
+@_told
 def indicator(row: Row, store_id: str) -> Indicator:
     """The value of a row of INDICATOR columns."""
     (number, kind, value, first, last, enriched, malice, created, updated, source, overridden, results) = row
@@ -160,6 +182,7 @@ def indicator(row: Row, store_id: str) -> Indicator:
     )
 
 
+@_told
 def rule(row: Row) -> DetectionRule:
     """The value of a row of RULE columns."""
     (_, uuid, name, rule_id, source, severity, active, tactics, techniques, subtechniques, data_sources, frequency, author,
@@ -183,6 +206,7 @@ def rule(row: Row) -> DetectionRule:
     )
 
 
+@_told
 def document(row: Row) -> ContextDocument:
     """The value of a row of DOCUMENT columns."""
     (_, uuid, title, kind, is_global, description, tags, version, created, updated, content, rules) = row
@@ -201,6 +225,7 @@ def document(row: Row) -> ContextDocument:
     )
 
 
+@_told
 def finding(row: Row) -> Finding:
     """The value of a row of FINDING columns."""
     (uuid, author, text, confidence, action, evidence, posted) = row
@@ -215,6 +240,7 @@ def finding(row: Row) -> Finding:
     )
 
 
+@_told
 def occurrence(row: Row) -> Occurrence:
     """The value of a row of OCCURRENCE columns."""
     (occurred, raw, sha256, import_id, record, source) = row
@@ -226,6 +252,7 @@ def header(columns: str | None, delimiter: str | None) -> Header | None:
     return None if columns is None or delimiter is None else Header(texts(columns), delimiter)
 
 
+@_told
 def alert(
     row: Row,
     *,
@@ -278,6 +305,7 @@ def alert(
     )
 
 
+@_told
 def event(row: Row, store_id: str) -> Event:
     """The value of a row of EVENT columns."""
     seq, stored = row
