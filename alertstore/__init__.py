@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from alertstore.domain.drafts import NewRule as NewRule
     from alertstore.domain.events import Event as Event
     from alertstore.domain.events import EventKind as EventKind
-    from alertstore.domain.fold import Problem as Problem
-    from alertstore.domain.fold import VerifyReport as VerifyReport
     from alertstore.domain.lifecycle import LifecyclePolicy as LifecyclePolicy
+    from alertstore.domain.manifest import Manifest as Manifest
     from alertstore.domain.metrics import AlertMetrics as AlertMetrics
     from alertstore.domain.metrics import Durations as Durations
     from alertstore.domain.metrics import Rate as Rate
     from alertstore.domain.metrics import RuleMetrics as RuleMetrics
+    from alertstore.domain.proofs import ConsistencyProof as ConsistencyProof
+    from alertstore.domain.proofs import InclusionProof as InclusionProof
     from alertstore.domain.query import Page as Page
+    from alertstore.domain.verdict import Problem as Problem
+    from alertstore.domain.verdict import VerifyReport as VerifyReport
     from alertstore.domain.vocabulary import AlertStatus as AlertStatus
     from alertstore.domain.vocabulary import CloseClassification as CloseClassification
     from alertstore.domain.vocabulary import EnrichmentStatus as EnrichmentStatus
@@ -59,12 +62,18 @@ if TYPE_CHECKING:
     from alertstore.errors import StoreMovedError as StoreMovedError
     from alertstore.errors import StoreReadOnlyError as StoreReadOnlyError
     from alertstore.errors import SyncError as SyncError
+    from alertstore.signing import SigningKey as SigningKey
+    from alertstore.storage.acquire import Acquisition as Acquisition
+    from alertstore.storage.health import Health as Health
+    from alertstore.storage.salvage import SalvagedTable as SalvagedTable
+    from alertstore.storage.salvage import SalvageReport as SalvageReport
     from alertstore.store import AlertStore as AlertStore
-    from alertstore.store.evidence import Checkpoint as Checkpoint
+    from alertstore.store.checkpoint import Checkpoint as Checkpoint
     from alertstore.store.results import BulkResult as BulkResult
     from alertstore.store.results import ImportResult as ImportResult
     from alertstore.store.results import IngestResult as IngestResult
     from alertstore.store.results import Rejection as Rejection
+    from alertstore.store.signatures import SignedCheckpoint as SignedCheckpoint
 
 __version__ = "0.1.0"
 
@@ -73,9 +82,11 @@ _HOMES = {
     "domain.dedup": ("DedupPolicy",),
     "domain.drafts": ("NewAlert", "NewRule"),
     "domain.events": ("Event", "EventKind"),
-    "domain.fold": ("Problem", "VerifyReport"),
+    "domain.verdict": ("Problem", "VerifyReport"),
     "domain.lifecycle": ("LifecyclePolicy",),
+    "domain.manifest": ("Manifest",),
     "domain.metrics": ("AlertMetrics", "Durations", "Rate", "RuleMetrics"),
+    "domain.proofs": ("ConsistencyProof", "InclusionProof"),
     "domain.query": ("Page",),
     "domain.vocabulary": ("AlertStatus", "CloseClassification", "EnrichmentStatus", "IndicatorType", "Malice", "Severity"),
     "errors": (
@@ -85,8 +96,13 @@ _HOMES = {
         "SourceError", "StorageError", "StoreBusyError", "StoreDamagedError", "StoreFullError", "StoreMovedError",
         "StoreReadOnlyError", "SyncError",
     ),
+    "signing": ("SigningKey",),
     "store": ("AlertStore",),
-    "store.evidence": ("Checkpoint",),
+    "store.checkpoint": ("Checkpoint",),
+    "store.signatures": ("SignedCheckpoint",),
+    "storage.acquire": ("Acquisition",),
+    "storage.health": ("Health",),
+    "storage.salvage": ("SalvageReport", "SalvagedTable"),
     "store.results": ("BulkResult", "ImportResult", "IngestResult", "Rejection"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 _MEASURED: list[tuple[str, str, str]] = []
+
+
+@pytest.fixture(scope="session")
+def hostile_strings():
+    """What an attacker writes into alerts: name -> text (tests/hostile/corpus.py)."""
+    return runpy.run_path(os.path.join(os.path.dirname(__file__), "hostile", "corpus.py"))["HOSTILE"]
 
 
 @pytest.fixture

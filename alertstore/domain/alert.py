@@ -100,10 +100,13 @@ class Finding:
 
 @frozen
 class Occurrence:
-    """One record that reported an alert: the bytes as they came, their SHA-256 (hex), and where they stood."""
+    """One record that reported an alert: the bytes as they came, their SHA-256 (hex), and where they stood.
+
+    `raw` is None where the record was redacted; its SHA-256 stays.
+    """
 
     occurred_at: datetime
-    raw: bytes = field(repr=False)
+    raw: bytes | None = field(repr=False)
     sha256: str
     import_id: int | None
     record: int | None

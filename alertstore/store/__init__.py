@@ -11,14 +11,18 @@ from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.lifecycle import LifecyclePolicy
 from alertstore.errors import AlertValidationError, FieldProblem
 from alertstore.storage import migration, schema
-from alertstore.storage.repository import Durability, Mode, Repository, create_file, open_file, open_memory
+from alertstore.storage.opening import create_file, open_file, open_memory
 from alertstore.store.base import LONGEST_REASON, is_storable, read_path
 from alertstore.store.catalog import Catalog
+from alertstore.store.custody import Custody
 from alertstore.store.edits import Edits
-from alertstore.store.evidence import Evidence
+from alertstore.store.erasing import Erasing
+from alertstore.store.handover import Handover
 from alertstore.store.ids import utc_now, uuid7
 from alertstore.store.ingesting import Ingesting
 from alertstore.store.numbers import Numbers
+from alertstore.store.recovery import Recovery
+from alertstore.store.signatures import Signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +31,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
+    from alertstore.storage.repository import Durability, Mode, Repository
 
-class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
+
+class AlertStore(Edits, Ingesting, Catalog, Signatures, Erasing, Handover, Custody, Numbers, Recovery):
     """A system of record for security alerts in one SQLite file.
 
     Open it with `AlertStore.open`, use it from one thread, close it (or use `with`). Many processes may have the same file
@@ -49,6 +55,8 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
         durability: Durability = "full",
         busy_timeout: timedelta = timedelta(seconds=30),
         plugins: bool = True,
+        receipts: str | os.PathLike[str] | None = None,
+        allow_network_fs: bool = False,
     ) -> Self:
         """Open a store file; ":memory:" is a store that is gone when closed.
 
@@ -56,7 +64,8 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
         where time and UUIDs come from; with given ones, the same calls make the same history. policy: which lifecycle steps
         exist (documented by default). dedup: which records are duplicates (24 h on event time by default). durability: "full"
         (what returned survives power loss) or "normal" (it survives a crash of the process). plugins: whether sources that
-        other packages bring are used.
+        other packages bring are used. allow_network_fs: write to a store on a network file system, where only this machine may ever
+        open it; refused otherwise.
 
         Raises `NotAStoreError`, `SchemaTooNewError`, `SchemaTooOldError`, `StoreBusyError` and other `StorageError`s; the file
         is then as it was.
@@ -87,8 +96,8 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
             fill(repository)
         else:
             if mode == "create" and not os.path.lexists(name):
-                create_file(name, fill, busy_timeout)
-            repository = open_file(name, mode=mode, durability=durability, busy_timeout=busy_timeout)
+                create_file(name, fill, busy_timeout, allow_network_fs=allow_network_fs)
+            repository = open_file(name, mode=mode, durability=durability, busy_timeout=busy_timeout, allow_network_fs=allow_network_fs)
         try:
             return cls(
                 repository,
@@ -98,6 +107,7 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
                 policy=policy or LifecyclePolicy.documented(),
                 dedup=dedup or DedupPolicy(),
                 plugins=plugins,
+                receipts=None if receipts is None else read_path(receipts),
             )
         except BaseException:  # an interrupt too must not leave the file open
             repository.close()
@@ -113,9 +123,12 @@ class AlertStore(Edits, Ingesting, Catalog, Evidence, Numbers):
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        try:
+            if self._open is not None:
+                self._open.close()
+                self._open = None
+        finally:
+            self._discard_copy()
 
     def __enter__(self) -> Self:
         """Use the store in a `with` block."""

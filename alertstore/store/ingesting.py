@@ -20,7 +20,7 @@ from alertstore.domain.intake import decide_arrival, describe_rule, prepare, rul
 from alertstore.domain.payload import parse_record
 from alertstore.errors import AlertValidationError, FieldProblem, SourceError
 from alertstore.storage import alerts, catalog, intake
-from alertstore.storage.repository import in_use
+from alertstore.storage.registry import in_use
 from alertstore.store.base import read_path
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
@@ -117,7 +117,7 @@ class Ingesting(Reads):
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             try:
                 files.append(self._ingest_file(path, sources, tz, by, progress))
-            except SourceError as fault:
+            except (SourceError, AlertValidationError) as fault:
                 unread.append((str(path), str(fault)))
         if not files:
             raise SourceError(f"{folder}: no source reads any of its {len(unread)} files", advice="`alertstore sources` lists what is read")
@@ -143,7 +143,7 @@ class Ingesting(Reads):
         from alertstore.sources.readers import open_reading
 
         reading = open_reading(stream, name=path, sources=sources, tz=tz)
-        name = os.fsencode(Path(path).name).decode(errors="replace")  # a file name may be no text at all
+        name = Path(path).name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # a file name may be no text at all
         with self._write() as transaction:
             number = intake.start_import(
                 transaction, name=name, source_name=reading.source.name, actor=by[0], reason=by[1], header=reading.header, how=self._how(tz)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alertstore import AlertStore, SourceError
-from alertstore.storage.repository import in_use
+from alertstore.storage.registry import in_use
 from alertstore.testing import make_alert
 
 
