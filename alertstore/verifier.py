@@ -500,7 +500,7 @@ class Audit:
             verdict |= {"is_enriched": 0, "enrichment_results": None} | self.verdicts.pop(uuid, {})
             self.same(where, verdict, {name: row.get(name) for name in verdict})
             for event in self.judged.get(uuid, ()):
-                if row["value"] == f"[redacted {row['id']}]":
+                if row["value"] == f" [redacted {row['id']}]":
                     self.erased(event, "indicators")
                 else:
                     self.commits(event, {"indicators": canonical([row["pair"]])})
@@ -517,7 +517,7 @@ class Audit:
         if row["created_at"] != row["at"] or (seq != first and not is_gone):
             self.problem("row", f"{where}: seq, created_at", [first, row["at"]], [seq, row["created_at"]])
         is_back = before["seq"] is not None and (before["seq"], before["pair"]) > (seq, row["pair"])
-        is_renamed = seq == before["seq"] and any(":[redacted " in one["pair"] for one in (before, row))
+        is_renamed = seq == before["seq"] and any(": [redacted " in one["pair"] for one in (before, row))
         if row["id"] != before["id"] + 1 or (is_back and not is_renamed):
             self.problem("row", f"{where}: id", "numbers in the order of events, without gaps", row["id"])
 
@@ -899,6 +899,7 @@ def check_signatures(report: Report, audit: Audit, trusted: str | None) -> None:
     """
     keys, origin = audit.keys, origin_of(audit)
     good: list[list[int]] = [[] for _ in keys]
+    seen: list[list[int]] = [[] for _ in keys]
     ends = [*(since for since, _ in keys[1:]), None]
     for size, epoch, note in audit.notes:
         where = f"signed checkpoint {size} of epoch {epoch}"
@@ -916,20 +917,45 @@ def check_signatures(report: Report, audit: Audit, trusted: str | None) -> None:
             report.problem("rewritten", f"the history up to event {size}", root, audit.roots.get(size))
         else:
             good[epoch].append(size)
+            if size >= audit.begun:  # what was signed can be looked up
+                seen[epoch].append(size)
     for epoch, sizes in enumerate(good):
         if not sizes or (ends[epoch] is not None and ends[epoch] not in sizes):
             report.problem("signature", f"epoch {epoch}", f"a signed checkpoint at event {ends[epoch] or 'since its key was set'}", sizes)
-    if trusted is None:
-        if keys:
-            report.unchecked.append("whose the signing keys are: no key was given")
-        return
-    if trusted not in (named := [key for _, key in keys]):
+    if trusted is not None:
+        check_trusted(report, audit, seen, trusted)
+    elif keys:
+        report.unchecked.append("whose the signing keys are: no key was given")
+
+
+def check_trusted(report: Report, audit: Audit, seen: list[list[int]], trusted: str) -> None:
+    """How far the trusted key vouches for the store, given the sizes that each epoch's key signed and whose roots are right."""
+    if trusted not in (named := [key for _, key in audit.keys]):
         report.problem("signature", "the key", "one that the history names", trusted)
     elif not report.problems:
-        report.assurance = "signed"
-        report.signed_size = max(size for sizes in good[named.index(trusted) :] for size in sizes)
+        size = vouched(audit, seen, named.index(trusted))
+        if size <= audit.base:
+            report.problem(
+                "unchecked", "the key", f"a checkpoint of more than {audit.base} events, signed by it or a key that it vouches for", size
+            )
+            return
+        report.assurance, report.signed_size = "signed", size
         if report.signed_size < report.size:
             report.unchecked.append(f"who wrote events {report.signed_size + 1} to {report.size}: no checkpoint after them was signed")
+
+
+def vouched(audit: Audit, seen: list[list[int]], epoch: int) -> int:
+    """How far the key of an epoch vouches: for what it signed, and for what each key after it signed whose name it has signed.
+
+    A pruned history names the keys of before in the event that opens the carried state; only who signed that vouches for them.
+    """
+    bodies = audit.conn.execute("SELECT seq, body FROM event WHERE kind = 'signing_key_set'")
+    set_here, size = {(seq, audit.parsed(body)["facts"]["public_key"]) for seq, body in bodies}, 0
+    for place, one in list(enumerate(audit.keys))[epoch:]:
+        if place > epoch and size < (one[0] if one in set_here else audit.base):
+            break
+        size = max([size, *seen[place]])
+    return size
 
 
 def check_file(path: Path, kept: Kept) -> tuple[Report, Audit]:

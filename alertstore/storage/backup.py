@@ -10,6 +10,7 @@ from tempfile import mkstemp
 
 from alertstore.errors import StorageError, StoreDamagedError
 from alertstore.storage.faults import translated
+from alertstore.storage.files import COPYING
 
 PAGES = 1024
 """Pages copied at a step, so that writers get in between."""
@@ -25,7 +26,7 @@ def backup(conn: sqlite3.Connection, target: str) -> None:
         raise StorageError(f"{target} exists already", advice="name a file that does not exist")
     folder = os.path.dirname(target)
     try:
-        handle, building = mkstemp(prefix=f".{Path(target).name}.", suffix=".backup", dir=folder)
+        handle, building = mkstemp(prefix=f".{Path(target).name}.", suffix=COPYING, dir=folder)
     except OSError as fault:
         raise StorageError(f"{target} cannot be created: {fault.strerror}", advice="choose a folder you may write to") from fault
     os.close(handle)
@@ -40,6 +41,7 @@ def backup(conn: sqlite3.Connection, target: str) -> None:
         _sync(building)
         try:
             os.link(building, target)
+            os.unlink(building)  # before the folder is synced: a copy with two names would not be opened
         except FileExistsError:
             raise StorageError(f"{target} exists already", advice="name a file that does not exist") from None
         except OSError:  # a file system without hard links

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from alertstore.domain.carrying import REDACTED, redacted_indicator
 from alertstore.domain.content import document_content, finding_content, indicators_content, refused_content
 from alertstore.domain.fold import Committed, Fold
-from alertstore.domain.identity import indicator_uuid, part_commitment, part_salt
+from alertstore.domain.identity import commitment, indicator_uuid, part_commitment
 from alertstore.domain.verdict import Problem
 from alertstore.storage import schema
 
@@ -53,11 +53,13 @@ class Checks:
             self.problems.append(Problem("content", f"event {seq}", sorted(commits), sorted(content)))
             return
         for part, value in content.items():
-            own = part_salt(salt, part) if salt is not None else self.part_salts.get(seq, {}).get(part)
-            if own is None:
-                self.problems.append(Problem("content", f"event {seq}: {part}", "the salt of what it commits to", None))
-            elif part_commitment(own, value) != commits[part]:
-                self.problems.append(Problem("content", f"event {seq}: {part}", commits[part], "what was not committed to"))
+            if salt is not None:
+                found = commitment(salt, part, value)
+            else:
+                own = self.part_salts.get(seq, {}).get(part)
+                found = "its salt is gone" if own is None else part_commitment(own, value)
+            if found != commits[part]:
+                self.problems.append(Problem("content", f"event {seq}: {part}", commits[part], found))
 
     def forgotten(self, seq: int, salt: bytes | None, parts: Iterable[str]) -> None:
         """Hold an event to having lost the salts of content that was erased."""

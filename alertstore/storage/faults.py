@@ -46,8 +46,13 @@ def is_distrust(fault: sqlite3.Error, path: str) -> bool:
     """Whether a fault means that a connection must write no more: the disk failed it, or the file is damaged."""
     family = _family(fault)
     if family == sqlite3.SQLITE_IOERR:
-        return not has_no_room(path)
+        return not _lacked_room(fault, path)
     return family in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _lacked_room(fault: sqlite3.Error, path: str) -> bool:
+    """Whether an I/O error means that there was no room. The index of the log could not grow: no other reason is known for that."""
+    return getattr(fault, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE or has_no_room(path)
 
 
 def has_no_room(path: str) -> bool:
@@ -102,7 +107,7 @@ def translate(fault: sqlite3.Error, path: str) -> StorageError:
         return StoreBusyError(message, advice="try again, or open with a longer busy_timeout")
     if not family and str(fault).startswith("Could not decode to UTF-8"):  # what follows is the text itself
         return StoreDamagedError(f"{path} holds text that is no UTF-8", advice="run verify; restore a backup")
-    if family == sqlite3.SQLITE_IOERR and has_no_room(path):
+    if family == sqlite3.SQLITE_IOERR and _lacked_room(fault, path):
         family = sqlite3.SQLITE_FULL
     error, message, advice = _WORDS.get(family, (StorageError, "{path}: {said}", ""))
     return error(message.format(path=path, said=said(fault)), advice=advice)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SIDECARS = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database, by the endings of the names."""
 
-BUILDING = ".new"
-"""How the name ends under which a new store is built."""
+BUILDING, COPYING = ".new", ".backup"
+"""How the names end under which a new store, or a copy of one, is built."""
 
 _WRITE_BITS = 0o222
 _OTHERS_WRITE = 0o022
@@ -72,7 +72,7 @@ def check_file(path: str, *, writing: bool) -> None:
 def _has_other_names(path: str, found: os.stat_result, *, tidy: bool) -> bool:
     """Whether a file has other names than its own and those that its making gave it.
 
-    A new store is built under another name and then linked into place; its maker may be between the two, or have died there.
+    A new store, or a copy, is built under another name and then linked into place; its maker may be between the two, or have died there.
     """
     if found.st_nlink <= 1:
         return False
@@ -80,7 +80,7 @@ def _has_other_names(path: str, found: os.stat_result, *, tidy: bool) -> bool:
     building = [
         entry.path
         for entry in os.scandir(folder)
-        if entry.inode() == found.st_ino and entry.name.startswith(f".{name}.") and entry.name.endswith(BUILDING)
+        if entry.inode() == found.st_ino and entry.name.startswith(f".{name}.") and entry.name.endswith((BUILDING, COPYING))
     ]
     if tidy:
         for leftover in building:

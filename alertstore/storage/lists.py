@@ -25,6 +25,10 @@ _COLUMNS = {name: f"a.{name}" for name in ("occurred_at", "created_at", "updated
 _LISTED = ", ".join(f"a.{name}" for name in rows.SUMMARY.split(", "))
 
 
+MOST_BOUND = 500
+"""Values of one filter that are bound one by one."""
+
+
 class Where:
     """A WHERE clause being put together: parts joined by AND, with the values they bind."""
 
@@ -39,8 +43,10 @@ class Where:
         self.values += values
 
     def any_of(self, column: str, values: tuple[Any, ...]) -> None:
-        """Add "column is one of", where any are given."""
-        if values:
+        """Add "column is one of", where any are given; very many come as one value, since a statement may bind only so many."""
+        if len(values) > MOST_BOUND:
+            self.add(f"{column} IN (SELECT value FROM json_each(?))", json.dumps(values))
+        elif values:
             self.add(f"{column} IN ({','.join('?' * len(values))})", *values)
 
     @property

@@ -104,3 +104,10 @@ def test_nothing_passes_the_filter(alert_store, five):
     assert (done.changed, done.unchanged, done.refused) == (0, 0, ())
     with pytest.raises(AlertNotFoundError):
         alert_store.patch_many(rule="none", patch={"severity": "Low"})
+
+
+def test_very_many_uuids_are_one_question(alert_store):
+    uuids = [alert_store.add({"title": f"t{k}", "severity": "High"}).alert.uuid for k in range(3)]
+    many = [*uuids, *(f"00000000-0000-7000-8000-{k:012x}" for k in range(40_000))]
+    assert alert_store.patch_many(uuid=many, patch={"severity": "Low"}).changed == 3
+    assert alert_store.count(uuid=many) == 3
