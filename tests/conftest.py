@@ -40,5 +40,8 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.section("promises")
     terminalreporter.write_line("| promise | held by | measured |")
     terminalreporter.write_line("| --- | --- | --- |")
-    for what, where, number in sorted(_MEASURED):
-        terminalreporter.write_line(f"| {what} | `{where}` | {number} |")
+    numbers: dict[tuple[str, str], list[str]] = {}
+    for what, where, number in _MEASURED:
+        numbers.setdefault((where, what[:1].upper() + what[1:]), []).append(number)
+    for (where, what), measured in sorted(numbers.items()):
+        terminalreporter.write_line(f"| {what} | `{where}` | {'; '.join(dict.fromkeys(measured))} |")

@@ -207,7 +207,7 @@ def test_pairs_of_sizes_against_the_definition(promise):
 def test_all_pairs_of_sizes_against_the_definition(promise):
     events, logs, refused = every_pair(range(MOST + 1))
     assert (events, logs) == (45150, 45451)
-    promise(f"{PROMISE}: all pairs of sizes up to {MOST}", f"{events} inclusions, {logs} consistencies, {refused} changed paths")
+    promise(PROMISE, f"all pairs of sizes up to {MOST}: {events} inclusions, {logs} consistencies, {refused} changed paths")
 
 
 def every_bit(most):
@@ -243,7 +243,7 @@ def test_every_bit(promise):
 @pytest.mark.long
 def test_every_bit_of_larger_logs(promise):
     tried = every_bit(40)
-    promise("a proof with one bit changed is refused (larger logs)", f"{tried} of {tried} bits")
+    promise("a proof with one bit changed is refused", f"larger logs: {tried} of {tried} bits")
 
 
 def every_place(sizes):

@@ -52,7 +52,7 @@ def test_a_clock_that_jumps(tmp_path, promise, start):
         assert store.count(status=["Closed"]) == len(written)
     promise(
         "a clock that jumps changes no order, and all verifies",
-        f"{len(JUMPS) + 6} jumps from {start.year} (a year back, ten on, before 1970), {len(events)} events",
+        f"from {start.year}: {len(JUMPS) + 6} jumps (a year back, ten on, before 1970), {len(events)} events",
     )
 
 

@@ -133,4 +133,4 @@ def test_whole_pages(file, tmp_path, promise, what):
     left = [(n, bad) for n, bad in damaged if not is_found(bad, tmp_path / "s.db")]
     missed = [n for n, bad in left if not is_harmless(bad, tmp_path / "s.db", original)]
     assert missed == [], f"pages {what} and not found"
-    promise(f"pages {what} are found", f"{len(damaged) - len(left)} of {len(damaged) - len(left)} that matter ({len(left)} were unused)")
+    promise("damaged pages are found", f"{what}: {len(damaged) - len(left)} of {len(damaged) - len(left)} that matter")

@@ -86,4 +86,4 @@ def test_an_interrupt_at_any_bytecode(tmp_path, promise, what, points):
     moments = range(1, counted.number, max(1, counted.number // points))
     for k in range(0, len(moments), 50):
         assert interrupted(tmp_path, what, moments[k : k + 50]) == []
-    promise(f"Ctrl-C at any bytecode of {what}: done or not done, and the store goes on", f"{len(moments):,} moments of {counted.number:,}")
+    promise("Ctrl-C at any bytecode: done or not done, and the store goes on", f"{what}: {len(moments):,} moments of {counted.number:,}")

@@ -39,8 +39,8 @@ def test_each_write_is_done_or_refused(faults, path, promise, fault, rounds):
     if "ENOSPC" in fault:
         assert set(refused) <= {"StoreFullError", "StoreDamagedError"}
     promise(
-        f"a system call that fails ({fault.replace(':error=', ', ')}) loses no write",
-        f"{faults.injected} faults injected, {done} writes done, {refused.total()} refused",
+        "a system call that fails loses no write",
+        f"{fault.replace(':error=', ' ')}: {faults.injected} faults, {done} writes done, {refused.total()} refused",
     )
 
 

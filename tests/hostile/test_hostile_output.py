@@ -70,8 +70,8 @@ def look(hostile_store, form, alerts, promise):
         else:
             check(form, found)
     promise(
-        f"no hostile text acts in a command's output ({form[0]})",
-        f"{len(TEXTS)} texts x {len(WHOLE_STORE)} commands, {len(alerts)} alerts one by one: 0 active characters",
+        "no hostile text acts in a command's output",
+        f"{form[0]}: {len(TEXTS)} texts x {len(WHOLE_STORE)} commands, {len(alerts)} alerts one by one: 0 active characters",
     )
 
 
