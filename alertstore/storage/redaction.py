@@ -70,11 +70,13 @@ def redact_record(transaction: Transaction, seq: int, draft: EventDraft) -> None
 def _erase_indicators(conn: sqlite3.Connection, number: int) -> None:
     """Take an alert's links away; an indicator that no other alert has loses its value, and its verdicts their salts.
 
-    Of a deleted alert the links are gone; its events still tell which indicators it was the first to name.
+    Of a deleted alert the links are gone; its events still tell which indicators it was the first to name. Where those were pruned,
+    nothing tells, and every indicator that no alert has any more goes.
     """
     named = (
         "SELECT indicator_id FROM alert_indicator WHERE alert_id = :alert "
-        "UNION SELECT i.id FROM event e JOIN indicator i ON i.seq = e.seq WHERE e.alert_id = :alert"
+        "UNION SELECT i.id FROM event e JOIN indicator i ON i.seq = e.seq WHERE e.alert_id = :alert "
+        "UNION SELECT i.id FROM deleted_alert d JOIN indicator i LEFT JOIN event e ON e.seq = i.seq WHERE d.id = :alert AND e.seq IS NULL"
     )
     linked = [one for (one,) in conn.execute(named, {"alert": number})]
     conn.execute("DELETE FROM alert_indicator WHERE alert_id = ?", (number,))

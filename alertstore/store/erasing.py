@@ -77,7 +77,8 @@ class Erasing(StoreBase):
 
         What stands in the rows is first stated again in new events, so that all of it can still be verified; the peaks of the
         tree are kept, so that later checkpoints and proofs still hold. Proofs of the deleted events, and checkpoints from before
-        the cut, can no longer be checked against this file. Alerts and records stay; 0 where nothing is old enough.
+        the cut, can no longer be checked against this file. Alerts and records stay; 0 where nothing is old enough. Sign again then:
+        a key vouches for the store only once it has signed what is left.
 
         Raises `AlertValidationError`, also under a legal hold.
         """

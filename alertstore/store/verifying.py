@@ -80,11 +80,13 @@ class Verifying(Evidence):
         with self._look_beside(depth, found), self._read() as conn, paused_collector():
             with damage.noted(found.problems):
                 frontier = _look(conn, depth, found)
-            with damage.noted(found.problems):
-                self._hold_against(conn, frontier.size, kept if checkpoint is None else [*kept, checkpoint], found)
-            with damage.noted(found.problems):
-                self._hold_signatures(conn, frontier.size, trusted, depth, found)
-                self._say_what_was_carried(conn, found)
+            if any(one.kind == "damage" for one in found.problems):
+                found.unchecked.append("checkpoints, receipts and signatures: the history cannot be read to its end")
+            else:
+                with damage.noted(found.problems):
+                    self._hold_against(conn, frontier.size, kept if checkpoint is None else [*kept, checkpoint], found)
+                    self._hold_signatures(conn, frontier.size, trusted, depth, found)
+                    self._say_what_was_carried(conn, found)
         if receipts is not None and not kept:
             found.problems.append(Problem(UNCHECKED, "the receipts", "receipts of this store", "none"))
         if require_signed and found.assurance != "signed":

@@ -144,5 +144,5 @@ def test_the_fresh_file_is_the_released_schema(old, tmp_path):
     tables = {name for kind, name in shape(old)[0] if kind == "table" and not name.startswith("search")}
     assert tables == {
         "setting", "event", "import", "detection_rule", "alert", "deleted_alert", "occurrence", "rejected_record", "indicator",
-        "alert_indicator", "finding", "context_document",
+        "alert_indicator", "finding", "context_document", "part_salt", "signed_checkpoint", "pruned",
     }  # fmt: skip

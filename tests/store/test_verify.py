@@ -7,10 +7,11 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from signing_cases import key_of
 
 from alertstore import AlertStore, AlertValidationError, Checkpoint
 from alertstore.storage.schema import schema_sql
-from alertstore.testing import FrozenClock, generic_alert, make_alert, seeded_ids
+from alertstore.testing import FrozenClock, generic_alert, make_alert, seeded_ids, write_jsonl
 
 DEPTHS = ["quick", "full", "deep"]
 CHOICES = {
@@ -37,21 +38,45 @@ TABLES = tables()
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory, fill):
-    """A closed store file with something in every table; made once."""
-    folder = tmp_path_factory.mktemp("template")
-    clock = FrozenClock()
-    with AlertStore.open(folder / "s.db", clock=clock, ids=seeded_ids()) as store:
-        fill(store, folder, clock)
-    return folder / "s.db"
+def templates(tmp_path_factory, fill):
+    """Closed store files, made once: with something in every table but `pruned`, and, its beginning pruned, in every table."""
+    folder, clock = tmp_path_factory.mktemp("template"), FrozenClock()
+    with AlertStore.open(folder / "whole", clock=clock, ids=seeded_ids(), durability="normal") as store:
+        _, closed, _ = fill(store, folder, clock)
+        found = store.ingest(write_jsonl(folder / "bad.json", [{"title": 5}, {"title": 6}]), source="generic")
+        store.redact_rejected(found.id, 1, authority="order 7")
+        store.redact(closed, ["content"], authority="order 7")
+        store.sign(key_of(1))
+        store.rotate_key(key_of(1), key_of(2))
+        store.add_finding(store.add(generic_alert(title="of the second epoch")).alert.uuid, "new")
+    clock.advance(days=365)
+    shutil.copy(folder / "whole", folder / "pruned")
+    with AlertStore.open(folder / "pruned", clock=clock, ids=seeded_ids(8), durability="normal") as store:
+        store.add_finding(store.add(generic_alert(title="carried and redacted")).alert.uuid, "whose content will go")
+        clock.advance(days=1)
+        store.prune(clock.now, authority="policy")
+        store.redact(store.alerts(text="carried").items[0].uuid, ["content"], authority="order 7")
+        alert = store.add(generic_alert(title="after", indicators=[{"type": "domain", "value": "after.example"}])).alert
+        store.add_finding(alert.uuid, "after")
+        store.patch(alert.uuid, severity="Low")
+    return folder
 
 
 @pytest.fixture
-def store(template, tmp_path):
+def which():
+    """The template that a test copies."""
+    return "whole"
+
+
+@pytest.fixture
+def store(templates, tmp_path, which):
     """A copy of the template, open."""
-    shutil.copy(template, tmp_path / "copy.db")
+    shutil.copy(templates / which, tmp_path / "copy.db")
     with AlertStore.open(tmp_path / "copy.db") as opened:
         yield opened
+
+
+both = pytest.mark.parametrize("which", ["whole", "pruned"])
 
 
 @pytest.fixture
@@ -95,16 +120,18 @@ def other(column, kind, value):
     return "x" if value is None else value + "x"
 
 
-def test_the_template_is_sound_and_has_all(store):
+@both
+def test_the_template_is_sound_and_has_all(store, which):
     report = store.verify()
     assert report.problems == ()
     assert (report.ok, report.depth, report.assurance, report.size) == (True, "deep", "unsigned", store.checkpoint().size)
     assert report.root == store.checkpoint().root
     with closing(sqlite3.connect(store.path)) as conn:
         empty = [name for name in TABLES if not conn.execute(f"SELECT count(*) FROM {name}").fetchone()[0]]
-    assert empty == []
+    assert empty == (["pruned"] if which == "whole" else [])
 
 
+@both
 @pytest.mark.parametrize(("table", "column"), [(table, column) for table, columns in TABLES.items() for column, _ in columns])
 def test_every_column_is_compared(store, tamper, table, column):
     columns = TABLES[table]
@@ -115,34 +142,47 @@ def test_every_column_is_compared(store, tamper, table, column):
         new[place] = other(column, columns[place][1], row[place])
         change = f"UPDATE {table} SET {column} = ? WHERE {where(columns)}"
         assert tamper((change, (new[place], *row))) == 1
-        if store.verify().ok:
+        if store.verify().ok and not (column in {"id", "type", "value"} and is_erased(table, row)):
             missed.append((row[0], row[place], new[place]))
         assert tamper((change, (row[place], *new))) == 1
     assert missed == []
     assert store.verify().ok
 
 
+@both
 @pytest.mark.parametrize("table", TABLES)
 def test_every_row_that_is_gone_is_missed(store, tamper, table):
     columns = TABLES[table]
     names = ", ".join(name for name, _ in columns)
     unnoticed = []
-    for row in tamper.conn.execute(f"SELECT {names} FROM {table}").fetchall():
+    rows = tamper.conn.execute(f"SELECT {names} FROM {table}").fetchall()
+    for row in rows:
         assert tamper((f"DELETE FROM {table} WHERE {where(columns)}", row)) == 1
-        if store.verify().ok:
+        if store.verify().ok and not is_erased(table, row):
             unnoticed.append(row)
         tamper((f"INSERT INTO {table} ({names}) VALUES ({','.join('?' * len(row))})", row))
-    assert unnoticed == []
+    # Of an epoch's signed checkpoints only the one that ends it must be there: that somebody signed earlier, too, nothing else says.
+    assert unnoticed == (rows[:1] if table == "signed_checkpoint" else [])
     assert store.verify().ok
 
 
+def is_erased(table, row):
+    """What committed to the name of an erased indicator is erased with it, and no alert has it: nothing tells which one it was."""
+    return table == "indicator" and row[2].startswith(" [redacted ")
+
+
+@both
 @pytest.mark.parametrize("table", TABLES)
-def test_every_row_too_many_is_seen(store, tamper, table):
+def test_every_row_too_many_is_seen(store, tamper, table, which):
+    if (which, table) == ("whole", "pruned"):
+        tamper(("INSERT INTO pruned VALUES (1, zeroblob(32))", ()))
+        assert not store.verify().ok
+        return
     columns = TABLES[table]
     names = ", ".join(name for name, _ in columns)
     row = list(tamper.conn.execute(f"SELECT {names} FROM {table}").fetchone())
     for place, (name, kind) in enumerate(columns):
-        if name in {"id", "seq", "uuid", "name", "alert_id", "value", "sha256", "source_rule_id"} and row[place] is not None:
+        if name in {"id", "seq", "uuid", "name", "alert_id", "value", "sha256", "source_rule_id", "size"} and row[place] is not None:
             row[place] = other(name, kind, row[place])
     if table == "event":
         row[0] = store.checkpoint().size + 1
