@@ -250,6 +250,7 @@ class Audit:
         self.size, self.begun, self.base, self.alerts = 0, 0, 0, 0
         self.carried_indicators: int | None = None
         self.settings: Row = {}
+        self.sealed, self.is_sealed = 0, False
         self.keys: list[tuple[int, str]] = []
         self.pruned: list[tuple[int, str]] = []
         self.notes: list[tuple[int, int, str]] = []
@@ -389,7 +390,8 @@ class Audit:
     def _on_setting_changed(self, event: Event) -> None:
         self.settings |= event.new
 
-    _on_store_sealed = _on_setting_changed
+    def _on_store_sealed(self, event: Event) -> None:
+        self.sealed = event.seq
 
     def _on_store_handed_over(self, event: Event) -> None:
         """Nothing follows from it."""
@@ -523,7 +525,9 @@ class Audit:
 
     def tables(self) -> None:
         """Tables whose columns all stand in events."""
-        self.same("setting", self.settings, {row["name"]: row["value"] for row in self.rows("SELECT * FROM setting")})
+        settings = {row["name"]: row["value"] for row in self.rows("SELECT * FROM setting")}
+        self.is_sealed = "sealed" in settings and self.sealed == self.size  # a sealed copy ends with the event that sealed it
+        self.same("setting", self.settings | ({"sealed": "yes"} if self.is_sealed else {}), settings)
         pruned = [(row["size"], row["peaks"].hex()) for row in self.rows("SELECT * FROM pruned")]
         self.same("pruned", dict(self.pruned), dict(pruned))
         rules = {row["uuid"]: row for row in self.rows("SELECT * FROM detection_rule")}
@@ -993,8 +997,8 @@ def check_bundle(folder: Path, kept: Kept) -> Report:
     for name, value in found.items():
         if said[name] != str(value):
             report.problem("manifest", f"MANIFEST: {name}", said[name], value)
-    if audit.settings.get("sealed") != "yes":
-        report.problem("manifest", "setting sealed", "yes", audit.settings.get("sealed"))
+    if not audit.is_sealed:
+        report.problem("manifest", "setting sealed", "yes", "not sealed, or written to since")
     if "\n\n" in text:
         by = signers(text, origin_of(audit), [key for _, key in audit.keys[-1:]])[1]
         if not by:

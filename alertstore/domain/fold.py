@@ -68,6 +68,7 @@ class Fold:
         self.keys: list[tuple[int, str]] = []
         self.pruned: tuple[int, str] | None = None
         self.indicators: int | None = None
+        self.sealed: int | None = None
         self.records = 0
         self._rule_numbers: dict[str, int] = {}
         self._last_alert = 0
@@ -90,7 +91,7 @@ class Fold:
             "alert_redacted": self._redacted,
             "record_redacted": self._record_redacted,
             "store_handed_over": self._nothing,
-            "store_sealed": self._setting,
+            "store_sealed": self._sealed,
             "signing_key_set": self._key,
             "history_pruned": self._carried_state,
             "store_salvaged": self._carried_state,
@@ -244,6 +245,9 @@ class Fold:
 
     def _nothing(self, *_: object) -> None:
         """An event that no row follows from."""
+
+    def _sealed(self, seq: int, _: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self.sealed = seq
 
     def _redacted(self, seq: int, body: Mapping[str, Any], alert: int | None, __: bytes | None) -> None:
         number = alert or 0

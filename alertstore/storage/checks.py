@@ -12,6 +12,7 @@ from alertstore.domain.fold import Committed, Fold
 from alertstore.domain.identity import commitment, indicator_uuid, part_commitment
 from alertstore.domain.verdict import Problem
 from alertstore.storage import schema
+from alertstore.storage.settings import SEALED
 
 if TYPE_CHECKING:
     import sqlite3
@@ -198,7 +199,12 @@ class Checks:
             number = row.pop("id")
             imports[number] = {name: value for name, value in row.items() if value is not None}
         self._each("import", {n: {k: v for k, v in one.items() if v is not None} for n, one in self.fold.imports.items()}, imports)
-        self.same("setting", self.fold.settings, dict(self.conn.execute("SELECT name, value FROM setting")))
+        found, (newest,) = (
+            dict(self.conn.execute("SELECT name, value FROM setting")),
+            self.conn.execute("SELECT max(seq) FROM event").fetchone(),
+        )
+        sealed = {SEALED: "yes"} if SEALED in found and self.fold.sealed == newest else {}
+        self.same("setting", self.fold.settings | sealed, found)
 
     def _each(self, what: str, expected: Mapping[Any, Mapping[str, Any]], found: Mapping[Any, Mapping[str, Any]]) -> None:
         for key in expected.keys() | found.keys():

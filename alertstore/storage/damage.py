@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from alertstore.domain.verdict import Problem
-from alertstore.errors import SchemaMismatchError, StoreDamagedError
+from alertstore.errors import SchemaMismatchError, StoreDamagedError, StoreReadOnlyError
 from alertstore.storage import search
 from alertstore.storage.opening import open_file
 
@@ -51,7 +51,7 @@ def looked_for(repository: Repository) -> Iterator[Callable[[], list[Problem]]]:
     def look() -> list[Problem]:
         mode: Mode = "ro" if repository.read_only else "rw"
         try:
-            with closing(open_file(repository.path, mode=mode, durability="full", busy_timeout=timedelta(milliseconds=patience))) as second:
+            with closing(_second(repository.path, mode, timedelta(milliseconds=patience))) as second:
                 looking.append(second.conn)
                 try:
                     return _problems(second)
@@ -68,6 +68,13 @@ def looked_for(repository: Repository) -> Iterator[Callable[[], list[Problem]]]:
             for conn in looking:
                 conn.interrupt()
             raise
+
+
+def _second(path: str, mode: Mode, patience: timedelta) -> Repository:
+    try:
+        return open_file(path, mode=mode, durability="full", busy_timeout=patience, allow_network_fs=True)
+    except StoreReadOnlyError:  # protected since it was opened
+        return open_file(path, mode="ro", durability="full", busy_timeout=patience)
 
 
 def _problems(repository: Repository) -> list[Problem]:

@@ -118,7 +118,7 @@ def _journal_mode(conn: sqlite3.Connection) -> str | None:
     except of a sealed store, which is not written to at all.
     """
     (found,) = conn.execute("PRAGMA journal_mode").fetchone()
-    return None if found == "delete" and not settings.value(conn, "sealed") else str(found)
+    return None if found == "delete" and not settings.value(conn, settings.SEALED) else str(found)
 
 
 def _loose(path: str) -> list[str]:

@@ -15,6 +15,7 @@ from alertstore.storage import files, guard, registry, schema
 from alertstore.storage.faults import translated
 from alertstore.storage.filesystems import check_local
 from alertstore.storage.repository import SQLITE_VERSION, Durability, Mode, Repository
+from alertstore.storage.settings import SEALED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ def _for_writing(path: str, durability: Durability, busy_timeout: timedelta) -> 
         _connect(path, "ro", busy_timeout).close()
     conn = _connect(path, "rw", busy_timeout)
     try:
-        if conn.execute("SELECT 1 FROM setting WHERE name = 'sealed'").fetchone():
+        if conn.execute("SELECT 1 FROM setting WHERE name = ?", (SEALED,)).fetchone():
             raise StoreReadOnlyError(f"{path} is sealed", advice="open it with mode='ro'")
         conn.executescript(_CACHE)
         conn.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from alertstore.storage.transaction import Transaction
 
 
+SEALED = "sealed"
+"""The setting of a sealed copy, which nobody writes to any more. Its last event says so; the store goes on without it."""
+
+
 def value(conn: sqlite3.Connection, name: str) -> str:
     """A setting's value; empty where it was never set."""
     row = conn.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()

@@ -22,7 +22,6 @@ from alertstore.store.ids import utc_now, uuid7
 from alertstore.store.ingesting import Ingesting
 from alertstore.store.numbers import Numbers
 from alertstore.store.recovery import Recovery
-from alertstore.store.signatures import Signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from alertstore.storage.repository import Durability, Mode, Repository
 
 
-class AlertStore(Edits, Ingesting, Catalog, Signatures, Erasing, Handover, Custody, Numbers, Recovery):
+class AlertStore(Edits, Ingesting, Catalog, Erasing, Handover, Custody, Numbers, Recovery):
     """A system of record for security alerts in one SQLite file.
 
     Open it with `AlertStore.open`, use it from one thread, close it (or use `with`). Many processes may have the same file

@@ -7,32 +7,27 @@ import shutil
 from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import alertstore
-from alertstore.domain.epochs import StoredNote, signed_note
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.manifest import Manifest
 from alertstore.domain.times import from_micros, rfc3339
-from alertstore.errors import AlertValidationError, FieldProblem, StorageError, StoreReadOnlyError
+from alertstore.errors import AlertValidationError, FieldProblem, StorageError, StoreBusyError, StoreReadOnlyError
 from alertstore.signing import SigningKey
-from alertstore.storage import log, settings
-from alertstore.storage.backup import backup
 from alertstore.storage.carry import signing_keys
-from alertstore.storage.checkpoints import save_note
 from alertstore.storage.repository import SQLITE_VERSION
-from alertstore.storage.sealing import open_alone
-from alertstore.store.base import StoreBase, read_path
-from alertstore.store.signatures import signing
-
-if TYPE_CHECKING:
-    from alertstore.storage.repository import Repository
+from alertstore.storage.sealing import copy_sealed
+from alertstore.store.base import LONGEST_REASON, UNSTORABLE, is_storable, read_path
+from alertstore.store.signatures import Signatures, signing
 
 STORE, MANIFEST, VERIFIER = "store.db", "MANIFEST", "verify.py"
 """The three files of a sealed store."""
 
+TRIES = 5
+"""How often to seal anew where somebody writes between the sealing and the copying."""
 
-class Handover(StoreBase):
+
+class Handover(Signatures):
     """What leaves the house as a whole."""
 
     def seal(
@@ -47,13 +42,15 @@ class Handover(StoreBase):
         (digest, size, root; signed where there is a `key`, which must be the store's), and the verifier, for people who have
         nothing but Python.
 
-        The copy's history goes on from this one's with the event `store_sealed`; this one's gets `store_handed_over`, which names
-        the copy's digest. A sealed store can be read, verified and copied, and never be written to.
+        The history gets the event `store_sealed`, with which the copy's ends, then `store_handed_over`, which names the copy's
+        digest. A sealed store can be read, verified and copied, and never be written to; this one goes on.
 
         Raises `StorageError` where the folder is there already, `AlertValidationError` for a key that is not the store's.
         """
         by = self._by(actor, reason)
         place = Path(read_path(folder)).absolute()
+        if not is_storable(place.name, LONGEST_REASON):
+            raise AlertValidationError([FieldProblem("folder", f"has a name that cannot stand in an event: {UNSTORABLE}", place.name)])
         if self._repository.read_only:
             raise StoreReadOnlyError(
                 f"{self.path} is open for reading only", advice="sealing is an event of its history: open it with mode='rw'"
@@ -77,43 +74,45 @@ class Handover(StoreBase):
 
     def _seal_into(self, place: Path, key: SigningKey | None, by: tuple[str, str | None]) -> Manifest:
         file = place / STORE
-        with self._read() as conn:
-            backup(conn, str(file))
-        with open_alone(str(file)) as copy:
-            sealed_at = self._seal_copy(copy, key, by)
-            with copy.reading() as conn:
-                size, root = log.checkpoint(conn)
+        for _ in range(TRIES):
+            sealed_at, size, root = self._say_sealed(key, by)
+            if copy_sealed(self._repository, size, str(file)):
+                break
+        else:
+            raise StoreBusyError(f"others keep writing to {self.path}", advice="seal it when they are done")
         with file.open("rb") as stream:
             digest = file_digest(stream, "sha256").hexdigest()
         when = rfc3339(from_micros(sealed_at))
         manifest = Manifest(
             self._store_id, STORE, file.stat().st_size, digest, size, root, when, by[0], alertstore.__version__, SQLITE_VERSION
         )
-        _write(place / MANIFEST, (manifest.text() if key is None else manifest.signed(key.public, key.sign)).encode())
+        _write(place / MANIFEST, (manifest.text() if key is None else _signed(manifest, key)).encode())
         _write(place / VERIFIER, _verifier())
         file.chmod(0o400)
         return manifest
 
-    def _seal_copy(self, copy: Repository, key: SigningKey | None, by: tuple[str, str | None]) -> int:
-        """Say in the copy's own history that it is sealed, and sign that; when it was (microseconds)."""
-        with copy.writing(self._clock, self._ids) as transaction:
+    def _say_sealed(self, key: SigningKey | None, by: tuple[str, str | None]) -> tuple[int, int, str]:
+        """Append the event, and sign the history that it ends: (when, in microseconds; size; root)."""
+        with self._write() as transaction:
             keys = signing_keys(transaction.conn)
             _check_signer(key, keys)
             draft = EventDraft(EventKind.STORE_SEALED, self._store_id, transaction.now, by[0], reason=by[1])
-            draft.changes = {"sealed": ["", "yes"]}
-            settings.save(transaction, draft)
+            transaction.append(draft)
+            edge = transaction.flush()
             if key is not None:
-                edge = transaction.flush()
-                with signing(key):
-                    note = signed_note(self._store_id, edge.size, edge.root(), key.public, key.sign)
-                save_note(transaction.conn, StoredNote(edge.size, len(keys) - 1, note))
-            return transaction.now
+                self._sign(transaction, len(keys) - 1, key)
+            return transaction.now, edge.size, edge.root().hex()
 
 
 def _check_signer(key: SigningKey | None, keys: list[list[str]]) -> None:
     if key is not None and (not isinstance(key, SigningKey) or not keys or keys[-1][1] != key.text):
         problem = FieldProblem("key", "must be the key that signs this store's checkpoints", key)
         raise AlertValidationError([problem], advice="sign() makes a key the store's")
+
+
+def _signed(manifest: Manifest, key: SigningKey) -> str:
+    with signing(key):
+        return manifest.signed(key.public, key.sign)
 
 
 def _verifier() -> bytes:

@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import timedelta
 from hashlib import sha256
@@ -110,7 +112,14 @@ def test_the_copy_verifies_and_its_last_event_is_signed(sealed, place, depth):
         report = copy.verify(depth=depth, key=KEY, require_signed=True)
         assert (report.problems, report.signed_size) == ((), sealed.events)
         *_, event = copy.events()
-    assert (event.kind, event.actor, event.reason, event.changes) == ("store_sealed", "mia", "to the prosecutor", {"sealed": ("", "yes")})
+    assert (event.kind, event.actor, event.reason) == ("store_sealed", "mia", "to the prosecutor")
+
+
+def test_the_copy_is_a_beginning_of_the_store_and_no_other_history(sealed, place, old_store):
+    with AlertStore.open(place / "store.db", mode="ro") as copy:
+        ended = copy.checkpoint()
+        assert copy.signed_checkpoints()[-1] == old_store.signed_checkpoints()[-1]
+    assert old_store.verify(checkpoint=ended).assurance == "anchored"
 
 
 def test_looking_at_it_changes_nothing(sealed, place, template, tmp_path):
@@ -151,9 +160,19 @@ def test_a_backup_of_it_is_sealed_too(sealed, place, tmp_path):
 def test_unsealing_it_shows(sealed, place):
     (place / "store.db").chmod(0o600)
     tampered(place / "store.db", "DELETE FROM setting WHERE name = 'sealed'")
-    with AlertStore.open(place / "store.db") as copy:
-        assert not copy.verify().ok
+    run = subprocess.run([sys.executable, "-I", place / "verify.py"], capture_output=True, text=True, check=False)
+    assert run.returncode == 6
+    assert "sealed" in run.stdout
     assert sha256((place / "store.db").read_bytes()).hexdigest() != sealed.sha256
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_store_that_goes_on_is_not_sealed(alert_store, tmp_path, write):
+    alert_store.seal(tmp_path / "sealed")
+    if write:
+        make_alert(alert_store)
+    tampered(alert_store.path, "INSERT INTO setting VALUES ('sealed', 'yes')")
+    assert not alert_store.verify().ok
 
 
 def test_the_store_says_what_it_handed_over(sealed, old_store):
@@ -262,7 +281,9 @@ def test_what_stops_it_half_way_leaves_nothing(alert_store, place, tmp_path, mon
     monkeypatch.setattr(handover, "_verifier", interrupted)
     with pytest.raises(KeyboardInterrupt):
         alert_store.seal(place)
-    assert left(tmp_path, alert_store) == before
+    assert left(tmp_path, alert_store)[0] == before[0]
+    assert [event.kind for event in alert_store.events(after=before[1].size)] == ["store_sealed"]  # and never handed over
+    assert alert_store.verify(checkpoint=before[1]).ok
 
 
 def test_a_store_that_is_open_for_reading_hands_nothing_over(path, alert_store, place):
