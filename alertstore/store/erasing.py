@@ -80,7 +80,7 @@ class Erasing(StoreBase):
         the cut, can no longer be checked against this file. Alerts and records stay; 0 where nothing is old enough. Sign again then:
         a key vouches for the store only once it has signed what is left.
 
-        Raises `AlertValidationError`, also under a legal hold.
+        Raises `AlertValidationError`, also under a legal hold, and `StoreBusyError` as `redact` does.
         """
         if not isinstance(before, datetime):
             raise AlertValidationError([FieldProblem("before", "must be a datetime", before)])
@@ -91,8 +91,7 @@ class Erasing(StoreBase):
             first, last = pruning.prunable(transaction.conn, moment)
             if last >= first:
                 pruning.prune(transaction, last, decide_prune(self._store_id, authority, act(transaction, by)))
-        if last >= first:
-            redaction.scrub(self._repository)
+        redaction.scrub(self._repository)  # also where nothing was old enough: an earlier call may not have come so far
         return max(0, last - first + 1)
 
     def hold(self, authority: str, *, reason: str | None = None, actor: str | None = None) -> None:

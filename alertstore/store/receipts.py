@@ -61,7 +61,11 @@ def check_last_receipt(path: str, store_id: str, conn: sqlite3.Connection, store
         return
     last, (size, _) = kept[-1], log.checkpoint(conn)
     root = root_at(conn, last.size, size)
-    if root not in {None, last.root}:
+    if root is None:
+        message = f"{store} was pruned after its last receipt, of {last.size} events: it cannot be held against it"
+        advice = "if you know of the pruning, verify with a signature, and go on with a new file of receipts"
+        raise RollbackDetectedError(message, advice=advice)
+    if root != last.root:
         found = f"has {size}" if last.size > size else f"has the root {root}"
         message = f"{store} {found}; its last receipt is of {last.size} events with the root {last.root}"
         raise RollbackDetectedError(

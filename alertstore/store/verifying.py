@@ -29,7 +29,7 @@ from alertstore.store.receipts import read_receipts
 if TYPE_CHECKING:
     import os
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
 
 Depth = Literal["quick", "full", "deep"]
@@ -103,11 +103,12 @@ class Verifying(Evidence):
             tuple(found.unchecked),
         )
 
-    def _hold_against(self, conn: sqlite3.Connection, size: int, kept: Iterable[Checkpoint], found: _Findings) -> None:
+    def _hold_against(self, conn: sqlite3.Connection, size: int, kept: Sequence[Checkpoint], found: _Findings) -> None:
         """Hold the history against what was kept of it outside; once all of it agrees, the store is anchored."""
-        agreed = False
+        agreed = refuted = False
         for one in kept:
             root = root_at(conn, one.size, size)
+            refuted = refuted or root not in {None, one.root}
             if one.size > size:
                 found.problems.append(Problem("rollback", "the history", f"at least {one.size} events", size))
             elif root is None:
@@ -118,6 +119,9 @@ class Verifying(Evidence):
                 agreed = True
         if agreed:
             found.assurance = "anchored"
+        elif kept and not refuted:
+            needed = "a checkpoint or receipt from after the history before it was pruned"
+            found.problems.append(Problem(UNCHECKED, "what was kept outside", needed, f"the last one is of {kept[-1].size} events"))
 
     def _hold_signatures(self, conn: sqlite3.Connection, size: int, trusted: str | None, depth: Depth, found: _Findings) -> None:
         try:

@@ -262,4 +262,6 @@ def test_receipts_from_before_a_cut_are_unchecked(open_store, receipts, frozen_c
     assert any("was pruned" in said for said in report.unchecked)
     receipts.write_text(early.replace(f'"size": {kept(receipts)[0].size}', '"size": 1'))
     report = store.verify(receipts=receipts)
-    assert (report.problems, report.assurance) == ((), "unsigned")
+    assert (report.verdict, report.assurance) == ("could not check", "unsigned")
+    with pytest.raises(RollbackDetectedError, match="was pruned after its last receipt"):
+        open_store(clock=frozen_clock)
