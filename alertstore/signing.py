@@ -78,13 +78,18 @@ class SigningKey:
         """Overwrite a key's file and remove it: what is left of an epoch that has ended must not sign again.
 
         On flash and copy-on-write disks an old copy of the block may survive; nothing written from here can reach it.
+        Raises `StorageError`.
         """
-        with open(path, "r+b") as file:
-            length = os.fstat(file.fileno()).st_size
-            file.write(b"\0" * length)
-            file.flush()
-            os.fsync(file.fileno())
-        os.unlink(path)
+        try:
+            with open(path, "r+b") as file:
+                file.write(b"\0" * os.fstat(file.fileno()).st_size)
+                file.flush()
+                os.fsync(file.fileno())
+            os.unlink(path)
+        except OSError as fault:
+            raise StorageError(
+                f"{path} cannot be destroyed: {fault.strerror}", advice="remove it by hand: it must not sign again"
+            ) from fault
 
 
 def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:

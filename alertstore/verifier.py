@@ -20,6 +20,7 @@ import stat
 import sys
 from collections import Counter
 from contextlib import closing
+from datetime import datetime, timedelta
 from hashlib import file_digest, sha256, sha512
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -200,7 +201,7 @@ def read_checkpoint(text: str) -> tuple[str, int, str]:
 # --- content, and what events commit to ---
 
 dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-decode = json.JSONDecoder().raw_decode
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, as all times here; the zone is written as Z
 
 
 def canonical(value: object) -> bytes:
@@ -250,13 +251,14 @@ class Audit:
         self.size, self.begun, self.base, self.alerts = 0, 0, 0, 0
         self.carried_indicators: int | None = None
         self.settings: Row = {}
-        self.sealed, self.is_sealed = 0, False
+        self.sealed, self.is_sealed, self.sealed_at, self.sealed_by = 0, False, 0, ""
         self.keys: list[tuple[int, str]] = []
         self.pruned: list[tuple[int, str]] = []
         self.notes: list[tuple[int, int, str]] = []
         self.rules, self.imports, self.documents = dict[str, Row](), dict[int, Row](), dict[str, tuple[Event, Any]]()
         self.ruled, self.created = dict[str, int](), dict[str, tuple[int, int]]()
         self.rejected, self.redacted_records = dict[int, Event](), dict[int, int]()
+        self.redacted_indicators: set[int] = set()
         self.verdicts, self.judged = dict[str, Row](), dict[str, list[Event]]()
         self.deleted, self.gone, self.checked = dict[int, str](), set[int](), Counter[str]()
         self.part_salts: dict[int, dict[str, bytes]] = {}
@@ -359,10 +361,10 @@ class Audit:
             self.roots[self.size] = self.tree.root().hex()
 
     def parsed(self, body: bytes) -> Any:
-        """A body as JSON; ValueError where something comes after it."""
-        said, end = decode(body.decode())
-        if end != len(body.decode()):
-            raise ValueError("more than one value")
+        """A body as JSON; ValueError where it is not spelled in the one canonical way: no two readers may see two events in it."""
+        said = json.loads(body)
+        if canonical(said) != body:
+            raise ValueError("not canonical JSON")
         return said
 
     def event(self, event: Event, at: int) -> None:
@@ -391,7 +393,7 @@ class Audit:
         self.settings |= event.new
 
     def _on_store_sealed(self, event: Event) -> None:
-        self.sealed = event.seq
+        self.sealed, self.sealed_at, self.sealed_by = event.seq, event.body["at"], event.body["actor"]
 
     def _on_store_handed_over(self, event: Event) -> None:
         """Nothing follows from it."""
@@ -494,7 +496,7 @@ class Audit:
             "AS first FROM indicator i LEFT JOIN event e ON e.seq = i.seq ORDER BY i.id"
         ):
             where, tail = f"indicator {row['pair']}", f"{row['id']:015x}"
-            if row["seq"] > self.base:
+            if row["seq"] > self.base or not self.base:
                 self.placed(where, row, before)
             before = row
             uuid = f"{digest[:8]}-{digest[8:12]}-8{digest[12:15]}-8{tail[:3]}-{tail[3:]}"
@@ -508,6 +510,9 @@ class Audit:
                     self.commits(event, {"indicators": canonical([row["pair"]])})
         for uuid, verdict in self.verdicts.items():
             self.problem("row", f"indicator {uuid}", verdict, "no such indicator")
+        names = dict(self.conn.execute("SELECT id, value FROM indicator").fetchall()) if self.redacted_indicators else {}
+        for number in sorted(self.redacted_indicators):
+            self.same(f"indicator number {number}", {"value": f" [redacted {number}]"}, {"value": names.get(number)})
         if self.carried_indicators is not None:
             ((found,),) = self.conn.execute("SELECT count(*) FROM indicator WHERE seq < ?", (self.base,))
             self.same("indicator, from before the carried state", {"rows": self.carried_indicators}, {"rows": found})
@@ -665,6 +670,7 @@ class Alert:
         state = self.state
         if event.kind == "alert_redacted":
             self.redacted |= dict.fromkeys(event.facts["parts"], event.seq)
+            self.audit.redacted_indicators.update(event.facts.get("indicators", ()))
         elif event.kind == "alert_deleted":
             self.deleted = True
         elif event.kind == "alert_deduplicated":
@@ -908,8 +914,9 @@ def check_signatures(report: Report, audit: Audit, trusted: str | None) -> None:
     for size, epoch, note in audit.notes:
         where = f"signed checkpoint {size} of epoch {epoch}"
         try:
-            since, key = keys[epoch]
-            end = ends[epoch]
+            if epoch < 0:
+                raise ValueError("epochs are counted from 0")
+            (since, key), end = keys[epoch], ends[epoch]
             text, by = signers(note, origin, [key])
             name, said, root = read_checkpoint(text)
         except FORGED as fault:
@@ -994,6 +1001,7 @@ def check_bundle(folder: Path, kept: Kept) -> Report:
         "events": audit.size,
         "root": report.root,
     }
+    found |= {"sealed_at": (EPOCH + timedelta(microseconds=audit.sealed_at)).isoformat() + "Z", "sealed_by": json.dumps(audit.sealed_by)}
     for name, value in found.items():
         if said[name] != str(value):
             report.problem("manifest", f"MANIFEST: {name}", said[name], value)
@@ -1074,10 +1082,11 @@ def check_proof(text: str, kept: Kept) -> Report:
         report.problem("proof", "the proof", "a path that leads to the root, and a signed checkpoint", repr(fault))
     if kept.key is not None and not by:
         report.problem("signature", "the note", f"a signature by {kept.key}", "none that holds")
-    if kept.checkpoint is not None and kept.checkpoint[0] != size:
-        report.problem("unchecked", "the checkpoint", f"one of {size} events", kept.checkpoint[0])
-    elif kept.checkpoint is not None and kept.checkpoint[1] != root:
-        report.problem("rewritten", f"the history up to event {size}", kept.checkpoint[1], root)
+    ends = {size: root} | ({said["old_size"]: said["old_root"]} if said["kind"] == "consistency" else {})
+    if kept.checkpoint is not None and kept.checkpoint[0] not in ends:
+        report.problem("unchecked", "the checkpoint", f"one of {' or '.join(map(str, ends))} events", kept.checkpoint[0])
+    elif kept.checkpoint is not None and kept.checkpoint[1] != ends[kept.checkpoint[0]]:
+        report.problem("rewritten", f"the history up to event {kept.checkpoint[0]}", kept.checkpoint[1], ends[kept.checkpoint[0]])
     if by and not report.problems:
         report.assurance, report.signed_size = "signed", size
     elif kept.checkpoint and not report.problems:

@@ -175,7 +175,7 @@ def test_every_line_of_a_manifest(copy, run):
                 place.write_text("\n".join([*lines[:number], other, *lines[number + 1 :]]))
                 code, said = run(copy / name)
                 unbound = (
-                    name == "plain" and number > 0 and line.split(" ")[0] in {"sealed_at", "sealed_by", "alertstore", "sqlite"} and other
+                    name == "plain" and number > 0 and line.split(" ")[0] in {"alertstore", "sqlite"} and other
                 )
                 assert (code in {4, 6}) != bool(unbound), (line, other, said)
         place.write_text(text)

@@ -75,7 +75,7 @@ def prune(session: Session, /, *, before: str, **how: Any) -> None:
 @REASON
 @click.pass_obj
 def hold(session: Session, /, *, authority: str | None, release: bool, reason: str | None) -> None:
-    """Forbid redacting and pruning, by a legal hold.
+    """Forbid redacting, pruning and deleting, by a legal hold.
 
     Example: alertstore hold "case 12/26" --reason "preservation letter"
     """
@@ -87,7 +87,7 @@ def hold(session: Session, /, *, authority: str | None, release: bool, reason: s
             store.release_hold(reason=reason)
         else:
             store.hold(authority, reason=reason)
-    say("the hold is lifted" if release else "nothing can be redacted or pruned until `alertstore hold --release`")
+    say("the hold is lifted" if release else "nothing can be redacted, pruned or deleted until `alertstore hold --release`")
 
 
 COMMANDS = {"redact": redact, "prune": prune, "hold": hold}

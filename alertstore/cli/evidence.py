@@ -37,6 +37,9 @@ def verify(session: Session, /, *, out: Output, depth: Any, kept: str | None, ke
     """
     from alertstore.cli.proving import read_trusted  # noqa: PLC0415 - most calls name no key
 
+    if how["require_signed"] and key is None:
+        message = "--require-signed needs the key: give --key"
+        raise click.UsageError(message)
     checkpoint = None if kept is None else read_checkpoint(kept)
     trusted = None if key is None else read_trusted(key)
     with session.open("ro") as store:

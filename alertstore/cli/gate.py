@@ -30,6 +30,8 @@ _PYTHON_WORDS = (
     ("alerts() lists those", "`alertstore list` lists those"),
     ("rules() lists those", "`alertstore rules` lists those"),
     ("best_effort=True", "--best-effort"),
+    ("open it with mode='ro'", "commands that only read still work"),
+    ("rejected_records() lists them", "`alertstore rejected` lists them"),
     ("release_hold() lifts it", "`alertstore hold --release` lifts it"),
     ("rotate_key(old, new) changes it", "`alertstore keygen NEW --rotate OLD` changes it"),
     ("sign() makes a key", "`alertstore checkpoint --sign KEY` makes a key"),
@@ -99,7 +101,7 @@ class Gate(click.Group):
             except UnicodeEncodeError:
                 say("alertstore: an argument holds bytes that are not UTF-8 text")
                 ctx.exit(REFUSED)
-            except (click.ClickException, click.exceptions.Exit):
+            except (click.ClickException, click.exceptions.Exit, click.Abort):
                 raise
             except Exception:  # noqa: BLE001 - the last resort: a traceback may quote an alert, so it passes the gate too
                 _confess()

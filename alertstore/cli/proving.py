@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 
 from alertstore.cli.gate import say
 from alertstore.cli.output import Output, formatted, plain
-from alertstore.errors import SourceError, StorageError
+from alertstore.errors import AlertValidationError, FieldProblem, SourceError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from alertstore.cli.session import Session
     from alertstore.signing import SigningKey
+
+
+_HEX_KEY = re.compile("[0-9a-fA-F]{64}")
 
 
 def read_key(path: str) -> SigningKey:
@@ -44,11 +48,17 @@ def read_trusted(given: str) -> str:
     """The public key that --key names: 64 hex digits, or a file that holds one."""
     from alertstore.signing import read_public  # noqa: PLC0415 - help needs no key
 
-    if os.path.isfile(given):
+    if os.path.lexists(given):
         try:
-            given = Path(given).read_text(encoding="utf-8")
+            text = Path(given).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as fault:
             raise SourceError(f"{given} cannot be read: {fault}", advice="name a file with a public key") from fault
+        if "PRIVATE KEY" in text:
+            advice = f"its public half, which stands in {given}.pub, is enough to verify"
+            raise AlertValidationError([FieldProblem("key", "must be a public key; this file holds a private one", given)], advice=advice)
+        return read_public(text)
+    if not _HEX_KEY.fullmatch(given):
+        raise SourceError(f"there is no file {given}", advice="name a file with a public key, or give its 64 hex digits")
     return read_public(given)
 
 
@@ -70,25 +80,32 @@ def keygen(session: Session, /, *, out: Output, path: str, encrypted: bool, old:
     """
     from alertstore.signing import SigningKey  # noqa: PLC0415 - help needs no key
 
-    ending = None if old is None else read_key(old)
     if os.path.lexists(f"{path}.pub"):  # a key that is destroyed may be what everybody trusts
         raise StorageError(f"{path}.pub exists already", advice="name a file that does not exist")
-    key = SigningKey.create(path, _passphrase(path, twice=True) if encrypted else None)
-    Path(f"{path}.pub").write_text(key.text + "\n", encoding="ascii")
-    facts: dict[str, Any] = {"key": path, "public_key": key.text}
-    if old is not None and ending is not None:
-        try:
-            with session.open("rw") as store:
+
+    def create() -> SigningKey:
+        key = SigningKey.create(path, _passphrase(path, twice=True) if encrypted else None)
+        Path(f"{path}.pub").write_text(key.text + "\n", encoding="ascii")
+        return key
+
+    if old is None:
+        facts: dict[str, Any] = {"key": path, "public_key": create().text}
+    else:
+        ending = read_key(old)
+        with session.open("rw") as store:
+            key = create()
+            try:
                 closed, _ = store.rotate_key(ending, key, reason=reason)
-        except BaseException:  # an interrupt too: a key that no store knows is of no use
-            Path(path).unlink()
-            Path(f"{path}.pub").unlink()
-            raise
+            except AlertValidationError:  # refused before anything was written; whatever else stopped it, the store may know the key
+                Path(path).unlink()
+                Path(f"{path}.pub").unlink()
+                raise
         SigningKey.destroy(old)
-        facts |= {"epoch": closed.epoch + 1, "closed_at": closed.size}
+        facts = {"key": path, "public_key": key.text, "epoch": closed.epoch + 1, "closed_at": closed.size}
     out.one(facts, "facts")
     if old is not None:
-        say(f"{old} has signed its last checkpoint and is destroyed")
+        say(f"{old} has signed its last checkpoint and is destroyed; keep its public half, and verify with that of the first key:")
+        say("a key vouches for what came before it only as far as nobody else has it")
 
 
 @click.command()
@@ -98,8 +115,8 @@ def keygen(session: Session, /, *, out: Output, path: str, encrypted: bool, old:
 def prove(session: Session, /, *, event: int | None, kept: str | None) -> None:
     """Print the proof that an event is in the history.
 
-    It is for somebody who has not got the store, and ends in the newest signed checkpoint that covers the event. Whoever has the public key checks it with the verifier that
-    lies in every sealed copy.
+    Or, with --since, that the history goes on from a checkpoint. It is for somebody who has not got the store, and ends in the
+    newest signed checkpoint there is. Whoever has the public key checks it with the verifier that lies in every sealed copy.
 
     Example: alertstore prove 1204 > event-1204.proof
     """

@@ -97,6 +97,9 @@ def check_notes(check: Check, notes: Iterable[StoredNote], *, whole: bool) -> Vo
         unchecked.append(f"the roots of {pruned} signed checkpoints: the history before them was pruned")
     if whole:
         problems += _unsigned_epochs(check.keys, good)
+    since = next((since for since, public in check.keys[1:] if public == check.trusted), 0)
+    if since:
+        unchecked.append(f"whether another wrote events 1 to {since}: the key given was named then; only a key from before speaks for them")
     if check.keys and check.is_signed is None:
         unchecked.append("the signatures: that needs pip install 'alertstore[sign]'")
         if check.trusted is not None:

@@ -65,6 +65,7 @@ class Fold:
         self.judged: dict[str, list[Committed]] = {}
         self.redacted: dict[int, dict[str, int]] = {}
         self.redacted_records: dict[int, int] = {}
+        self.redacted_indicators: set[int] = set()
         self.keys: list[tuple[int, str]] = []
         self.pruned: tuple[int, str] | None = None
         self.indicators: int | None = None
@@ -253,6 +254,7 @@ class Fold:
         number = alert or 0
         if number not in self.deleted:
             self._alert(alert, body)
+        self.redacted_indicators.update(body["facts"].get("indicators", ()))
         for part in body["facts"]["parts"]:
             self.redacted.setdefault(number, {})[part] = seq
         if "findings" in body["facts"]["parts"]:

@@ -12,8 +12,8 @@ STRENGTH = {
         "later events are held by nothing from outside."
     ),
     "signed": (
-        "Signed: a given key signed the history up to the event named above. Up to there only whoever had that key could have "
-        "rewritten it unseen; later events are held by no signature."
+        "Signed: a given key signed the history up to the event named above. Up to there only whoever had that key, or one "
+        "that it vouches for, could have rewritten it unseen; later events are held by no signature."
     ),
 }
 """What each assurance of a verification means."""

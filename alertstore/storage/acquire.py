@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sqlite3
 import stat
+import time
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from hashlib import sha256
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import frozen
@@ -24,7 +27,8 @@ MOST_FAULTS = 20
 """Faults that the integrity check lists before it stops."""
 
 _CHUNK = 1 << 20
-_LONGEST = 1 << 28  # bytes of a value that the integrity check may make: the schema may be hostile
+_LONGEST = 64 << 20  # bytes of a value that the integrity check may make: the schema may be hostile
+_PATIENCE, _PATIENCE_BYTE = 60.0, 1e-6  # seconds that the integrity check may take, and for each byte of the file
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -64,12 +68,23 @@ def acquired(path: str, folder: str | None = None) -> Iterator[Acquisition]:
         if folder is not None:
             folder = os.path.abspath(folder)
             os.makedirs(folder, mode=0o700, exist_ok=True)
-        work = TemporaryDirectory(prefix=".alertstore-evidence-", dir=folder)  # mode 0700
+        private = mkdtemp(prefix=".alertstore-evidence-", dir=folder)  # mode 0700
     except OSError as fault:
         message = f"no copy can be made in {folder or 'the folder for temporary files'}: {fault.strerror}"
         raise StorageError(message, advice="name a folder you may write to") from fault
-    with work as private:
+    remove = partial(_remove, private, os.getpid())
+    atexit.register(remove)
+    try:
         yield acquire(source, os.path.realpath(private), folder)
+    finally:
+        remove()
+        atexit.unregister(remove)
+
+
+def _remove(private: str, owner: int) -> None:
+    """Remove a working copy; in a forked child, which has it from its parent, do nothing."""
+    if os.getpid() == owner:
+        shutil.rmtree(private, ignore_errors=True)
 
 
 def acquire(path: str, work: str, kept: str | None = None) -> Acquisition:
@@ -174,12 +189,15 @@ def _integrity(copy: str) -> tuple[str, ...]:
             conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
             conn.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             conn.executescript("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;")
+            end = time.monotonic() + _PATIENCE + _PATIENCE_BYTE * os.path.getsize(copy)
+            conn.set_progress_handler(lambda: time.monotonic() > end, 1_000)
             found = tuple(str(line) for (line,) in conn.execute(f"PRAGMA integrity_check({MOST_FAULTS})"))
+            conn.set_progress_handler(None, 0)
             with suppress(sqlite3.Error):  # a damaged file may not take its log in; the log then stays beside it
                 conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return found
     except (sqlite3.Error, UnicodeDecodeError) as fault:  # SQLite's own words may quote a name that is no text
-        return (str(fault),)
+        return ("not finished in time" if str(fault) == "interrupted" else str(fault),)
 
 
 def _text(value: bytes) -> str:

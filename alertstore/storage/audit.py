@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.content import alert_content, indicators_content, record_content
+from alertstore.domain.events import canonical
 from alertstore.domain.fold import ALERT_COLUMNS, FORGED
 from alertstore.domain.merkle import Frontier, Tree
 from alertstore.domain.verdict import Problem
@@ -86,10 +87,11 @@ class Audit(Checks):
 
     def _event(self, seq: int, at: int, kind: str, alert: int | None, salt: bytes | None, body: bytes, rest: list[Any]) -> None:
         """Fold one event, and hold its columns, and the content that stands beside it, against its body."""
-        text = body.decode()
-        said, end = _decode(text)
-        if end != len(text) or (said["seq"], said["at"], said["kind"]) != (seq, at, kind):
-            self.problems.append(Problem("event", f"event {seq}", [seq, at, kind], [said["seq"], said["at"], said["kind"], text[end:]]))
+        said, _ = _decode(body.decode())
+        if canonical(said) != body:  # spelled in another way, two readers could see two events in it
+            self.problems.append(Problem("event", f"event {seq}", "a body of canonical JSON", "another spelling"))
+        if (said["seq"], said["at"], said["kind"]) != (seq, at, kind):
+            self.problems.append(Problem("event", f"event {seq}", [seq, at, kind], [said["seq"], said["at"], said["kind"]]))
         if (alert is None) is kind.startswith("alert_") or (salt is not None and "content" not in said):
             self.problems.append(Problem("event", f"event {seq}", "an alert, and a salt, where its kind has them", [alert, salt]))
         if seq < self.base:  # the carried state says what all of this came to

@@ -10,7 +10,7 @@ from tempfile import mkstemp
 
 from alertstore.errors import StorageError, StoreDamagedError
 from alertstore.storage.faults import translated
-from alertstore.storage.files import COPYING
+from alertstore.storage.files import COPYING, sync_folder
 
 PAGES = 1024
 """Pages copied at a step, so that writers get in between."""
@@ -46,7 +46,7 @@ def backup(conn: sqlite3.Connection, target: str) -> None:
             raise StorageError(f"{target} exists already", advice="name a file that does not exist") from None
         except OSError:  # a file system without hard links
             os.rename(building, target)
-        _sync(folder)
+        sync_folder(folder)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(building)

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 _OPENERS = ", ".join(f"'{kind}'" for kind in OPENERS)
 
 
+FLUSH = 2_000
+"""Alerts carried between two writes, so that memory does not grow with the store."""
+
+
 def carried_since(conn: sqlite3.Connection) -> int:
     """The number of the event that opens the newest carried state; 0 where nothing was carried."""
     (seq,) = conn.execute(f"SELECT coalesce(max(seq), 0) FROM event WHERE kind IN ({_OPENERS})").fetchone()
@@ -145,7 +149,7 @@ def carry(transaction: Transaction, actor: str) -> None:
     (store_id,) = conn.execute("SELECT value FROM setting WHERE name = 'store_id'").fetchone()
     for indicator in _rows(conn, "SELECT * FROM indicator WHERE malice_overridden_at IS NOT NULL OR updated_at <> created_at ORDER BY id"):
         transaction.append(carried_indicator(indicator_uuid(store_id, indicator["id"]), indicator, by))
-    for document in _rows(conn, "SELECT * FROM context_document ORDER BY id"):
+    for document in list(_rows(conn, "SELECT * FROM context_document ORDER BY id")):
         seq = transaction.append(carried_document(document, by))
         conn.execute("UPDATE context_document SET seq = ? WHERE id = ?", (seq, document["id"]))
 
@@ -153,7 +157,9 @@ def carry(transaction: Transaction, actor: str) -> None:
 def _carry_alerts(transaction: Transaction, before: int, by: tuple[int, str]) -> None:
     conn = transaction.conn
     listed = f"SELECT id, {', '.join(ALERT_COLUMNS)} FROM alert UNION ALL SELECT id, uuid{', NULL' * (len(ALERT_COLUMNS) - 1)} FROM deleted_alert"
-    for number, uuid, *columns in conn.execute(f"{listed} ORDER BY 1").fetchall():
+    for number, uuid, *columns in conn.execute(f"{listed} ORDER BY 1"):
+        if not number % FLUSH:
+            transaction.flush()
         held = carried_rows(conn, number, before)
         registers = None if held.alert is None else dict(zip(ALERT_COLUMNS[1:], columns, strict=True))
         facts = {"records": len(held.records), "redacted": held.redacted(before)}
@@ -163,5 +169,5 @@ def _carry_alerts(transaction: Transaction, before: int, by: tuple[int, str]) ->
 def _rows(conn: sqlite3.Connection, sql: str) -> Iterator[dict[str, Any]]:
     cursor = conn.execute(sql)
     names = [column[0] for column in cursor.description]
-    for row in cursor.fetchall():
+    for row in cursor:
         yield dict(zip(names, row, strict=True))

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def save_note(conn: sqlite3.Connection, stored: StoredNote) -> None:
-    """Keep a signed checkpoint; the same key signing the same size again changes nothing."""
-    conn.execute("INSERT OR IGNORE INTO signed_checkpoint (size, epoch, note) VALUES (?,?,?)", stored)
+    """Keep a signed checkpoint; the same key signing the same size again replaces it."""
+    conn.execute("INSERT INTO signed_checkpoint (size, epoch, note) VALUES (?,?,?) ON CONFLICT DO UPDATE SET note = excluded.note", stored)
 
 
 def notes(conn: sqlite3.Connection) -> list[StoredNote]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
+LARGEST = (1 << 63) - 1
+"""What SQLite counts to."""
+
+
 class Checks:
     """What holds rows against events. `base` is the number of the event that opens the carried state, 0 where there is none;
     rows of a lower seq are covered by the events that carry them.
@@ -68,6 +72,11 @@ class Checks:
         if left:
             self.problems.append(Problem("content", f"event {seq}", "no salt of what was erased", sorted(left)))
 
+    @property
+    def since(self) -> int:
+        """The seq above which rows are held against events of their own: all of them, where nothing was carried."""
+        return self.base or -LARGEST
+
     def is_redacted(self, alert: int, part: str, seq: int) -> bool:
         """Whether an event after `seq` says that this part of the alert was erased."""
         return self.fold.redacted.get(alert, {}).get(part, seq) > seq
@@ -105,7 +114,7 @@ class Checks:
             "USING (id) WHERE i.seq > ? AND (i.created_at IS NOT e.at OR i.seq > s.seq "
             "OR (i.seq IS NOT s.seq AND (e.alert_id IS NULL OR e.alert_id NOT IN (SELECT value FROM json_each(?)))))"
         )
-        for name, found, expected in self.conn.execute(sql, (self.base, json.dumps(gone))):
+        for name, found, expected in self.conn.execute(sql, (self.since, json.dumps(gone))):
             self.problems.append(Problem("row", f"indicator {name}: seq, created_at", expected, found))
         order = (
             "SELECT pair, id FROM (SELECT id, seq, pair, lag(id) OVER w AS id_before, lag(seq) OVER w AS seq_before, lag(pair) OVER w AS pair_before "
@@ -113,11 +122,15 @@ class Checks:
             "WINDOW w AS (ORDER BY id)) WHERE seq > ? AND (id <> coalesce(id_before, 0) + 1 OR seq < seq_before "
             "OR (seq = seq_before AND pair < pair_before AND pair NOT LIKE '%: [redacted %' AND pair_before NOT LIKE '%: [redacted %'))"
         )
-        for pair, number in self.conn.execute(order, (self.base,)):
+        for pair, number in self.conn.execute(order, (self.since,)):
             self.problems.append(Problem("row", f"indicator {pair}: id", "numbers in the order of events, without gaps", number))
         if self.fold.indicators is not None:
             (found,) = self.conn.execute("SELECT count(*) FROM indicator WHERE seq < ?", (self.base,)).fetchone()
             self.same("indicator: rows from before the carried state", self.fold.indicators, found)
+        erased = json.dumps(sorted(self.fold.redacted_indicators))
+        sql = "SELECT j.value FROM json_each(?) j LEFT JOIN indicator i ON i.id = j.value WHERE i.value IS NOT ' [redacted ' || j.value || ']'"
+        for (number,) in self.conn.execute(sql, (erased,)):
+            self.problems.append(Problem("row", f"indicator number {number}", "one that was redacted", "another, or none"))
         self._verdicts()
 
     def _verdicts(self) -> None:
@@ -154,7 +167,7 @@ class Checks:
             self.problems.append(Problem("row", f"alert {uuid}: malice", should, found))
 
     def _findings(self) -> None:
-        for row in self.rows(f"SELECT * FROM finding WHERE seq > {self.base:d} ORDER BY seq"):
+        for row in self.rows(f"SELECT * FROM finding WHERE seq > {self.since:d} ORDER BY seq"):
             known = self.fold.findings.pop(row["seq"], None)
             if known is None:
                 self.problems.append(Problem("row", f"finding {row['uuid']}", "no such finding", "a row"))

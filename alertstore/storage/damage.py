@@ -42,6 +42,7 @@ def noted(problems: list[Problem]) -> Iterator[None]:
 @contextmanager
 def looked_for(repository: Repository) -> Iterator[Callable[[], list[Problem]]]:
     """Start looking; the function waits for what was found. A store in memory is looked at when the function is called."""
+    repository.refuse_moved()
     if repository.path == ":memory:":
         yield lambda: _problems(repository)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from alertstore.domain.fold import FORGED
 from alertstore.domain.notes import read_checkpoint, read_note
 from alertstore.storage.checkpoints import newest_note, root_at
 from alertstore.storage.tree import check_head
@@ -20,7 +21,7 @@ def problem(conn: sqlite3.Connection) -> str | None:
         if problems:
             return f"the newest event is not what its place in the history says ({problems[0].where})"
         return _newest_checkpoint(conn, frontier)
-    except (sqlite3.DatabaseError, TypeError, ValueError) as fault:
+    except (sqlite3.DatabaseError, *FORGED) as fault:
         return f"the edge of the history cannot be read ({fault})"
 
 

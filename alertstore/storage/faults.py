@@ -122,7 +122,11 @@ def translated(path: str) -> Iterator[None]:
         raise AlertValidationError(
             [FieldProblem("text", "must be text, not bytes that are no UTF-8 (lone surrogates)", fault.object)]
         ) from fault
-    except OverflowError as fault:  # SQLite counts to 2^63
+    except OverflowError as fault:
+        if "SQLite" not in str(fault):
+            raise StoreDamagedError(
+                f"{path} holds a number that is none of ours ({fault})", advice="run verify; restore a backup"
+            ) from fault
         raise AlertValidationError([FieldProblem("number", "must fit into 64 bits", None)]) from fault
     except UnicodeDecodeError as fault:  # SQLite's own words quote a name of the file's that is no text
         raise StoreDamagedError(f"{path} holds a schema that is no UTF-8", advice="restore a backup") from fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,6 +69,11 @@ def check_file(path: str, *, writing: bool) -> None:
         warnings.warn(f"{path} may be written to by other users (mode {stat.S_IMODE(found.st_mode):04o})", stacklevel=_USERS_LINE)
 
 
+def is_building(entry: str, name: str) -> bool:
+    """Whether a file's name is one under which the store `name`, or a copy of it, is built."""
+    return entry.startswith(f".{name}.") and entry.endswith((BUILDING, COPYING))
+
+
 def _has_other_names(path: str, found: os.stat_result, *, tidy: bool) -> bool:
     """Whether a file has other names than its own and those that its making gave it.
 
@@ -77,11 +82,7 @@ def _has_other_names(path: str, found: os.stat_result, *, tidy: bool) -> bool:
     if found.st_nlink <= 1:
         return False
     folder, name = os.path.split(path)
-    building = [
-        entry.path
-        for entry in os.scandir(folder)
-        if entry.inode() == found.st_ino and entry.name.startswith(f".{name}.") and entry.name.endswith((BUILDING, COPYING))
-    ]
+    building = [entry.path for entry in os.scandir(folder) if entry.inode() == found.st_ino and is_building(entry.name, name)]
     if tidy:
         for leftover in building:
             Path(leftover).unlink(missing_ok=True)
@@ -174,3 +175,13 @@ def loose_modes(path: str) -> list[str]:
     if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
         found.append(f"other users can replace files in {folder} (mode {mode:04o})")
     return found
+
+
+def sync_folder(folder: str) -> None:
+    """Make a new name survive power loss, where the system can say so for a folder."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from alertstore.storage import settings
 from alertstore.storage.checkpoints import newest_note
-from alertstore.storage.files import loose_modes
+from alertstore.storage.files import is_building, loose_modes
 from alertstore.storage.filesystems import fs_type, is_network
 from alertstore.storage.schema import additions, printable
 from alertstore.storage.tree import check_head
@@ -93,7 +93,7 @@ def health(conn: sqlite3.Connection, path: str) -> Health:
         problems=tuple(problems),
         warnings=(),
     )
-    return evolve(found, warnings=(*_warnings(found), *_loose(path), *_of_schema(conn)))
+    return evolve(found, warnings=(*_warnings(found), *_loose(path), *_leftovers(path), *_of_schema(conn)))
 
 
 _OF_MEMORY = {"bytes": 0, "wal_bytes": 0, "free_bytes": None, "fs_type": None, "mode": None, "folder_mode": None, "links": None}
@@ -123,6 +123,13 @@ def _journal_mode(conn: sqlite3.Connection) -> str | None:
 
 def _loose(path: str) -> list[str]:
     return loose_modes(path) if path != ":memory:" and os.name == "posix" else []
+
+
+def _leftovers(path: str) -> list[str]:
+    """Copies that were killed before they were whole: what is redacted in the store still stands in them."""
+    folder, name = os.path.split(path)
+    found = sorted(entry.name for entry in os.scandir(folder or ".") if is_building(entry.name, name)) if path != ":memory:" else []
+    return [f"{one} is left of a store or copy whose making was stopped; delete it, if nobody is making one" for one in found]
 
 
 def _of_schema(conn: sqlite3.Connection) -> list[str]:

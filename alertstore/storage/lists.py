@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from alertstore.domain.query import Order, Page, read_cursor, write_cursor
+from alertstore.domain.query import ORDERS, Order, Page, read_cursor, write_cursor
 from alertstore.domain.vocabulary import Severity
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem
 from alertstore.storage import rows, search
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from alertstore.domain.query import AlertFilter
 
 _SEVERITY_RANK = "CASE a.severity " + " ".join(f"WHEN '{s.value}' THEN {s.rank}" for s in Severity) + " END"
-_COLUMNS = {name: f"a.{name}" for name in ("occurred_at", "created_at", "updated_at", "last_seen_at", "ingested_at", "duplicate_count")} | {
-    "severity": _SEVERITY_RANK
-}
+_COLUMNS = {name: f"a.{name}" for name in ORDERS} | {"severity": _SEVERITY_RANK}
 _LISTED = ", ".join(f"a.{name}" for name in rows.SUMMARY.split(", "))
 
 
@@ -64,6 +62,7 @@ def where(conn: sqlite3.Connection, wanted: AlertFilter) -> Where:
     clause.any_of("a.source_name", wanted.source)
     clause.any_of("a.malice", wanted.malice)
     clause.any_of("a.close_classification", wanted.classification)
+    clause.any_of("a.enrichment_status", wanted.enrichment)
     clause.any_of("a.uuid", wanted.uuid)
     if wanted.rule:
         clause.any_of("a.detection_rule_id", tuple(rule_number(conn, rule) for rule in wanted.rule))
@@ -108,22 +107,23 @@ def _indicator_numbers(conn: sqlite3.Connection, wanted: tuple[str, ...]) -> lis
     return numbers
 
 
-def page(conn: sqlite3.Connection, wanted: AlertFilter, order: Order, limit: int, after: str | None) -> Page[AlertSummary]:
-    """One page of the alerts that pass a filter."""
+def page(conn: sqlite3.Connection, wanted: AlertFilter, order: Order, limit: int, after: str | None, offset: int) -> Page[AlertSummary]:
+    """One page of the alerts that pass a filter; `offset` of them are passed over first."""
     clause, column = where(conn, wanted), _COLUMNS[order.column]
     direction, beyond = ("DESC", "<") if order.descending else ("ASC", ">")
     if after is not None:
         clause.add(f"({column}, a.id) {beyond} (?, ?)", *read_cursor(order, after))
     ordered = f"ORDER BY {column} {direction}, a.id {direction} LIMIT ?"
+    skipping = "" if not offset else f" OFFSET {offset:d}"
     if wanted.text is not None:
         words = search.query(wanted.text)
         if words is None:
             return Page((), None)
-        hits = f"SELECT a.id FROM search s CROSS JOIN alert a ON a.id = s.rowid WHERE search MATCH ? AND {clause.sql} {ordered}"
+        hits = f"SELECT a.id FROM search s CROSS JOIN alert a ON a.id = s.rowid WHERE search MATCH ? AND {clause.sql} {ordered}{skipping}"
         sql = f"SELECT {_LISTED}, {column} FROM alert a WHERE a.id IN ({hits}) {ordered}"
         values = [words, *clause.values, limit + 1, limit + 1]
     else:
-        sql = f"SELECT {_LISTED}, {column} FROM alert a WHERE {clause.sql} {ordered}"
+        sql = f"SELECT {_LISTED}, {column} FROM alert a WHERE {clause.sql} {ordered}{skipping}"
         values = [*clause.values, limit + 1]
     found = conn.execute(sql, values).fetchall()
     more = len(found) > limit

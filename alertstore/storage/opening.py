@@ -155,7 +155,7 @@ def create_file(path: str, fill: Callable[[Repository], None], busy_timeout: tim
             for ending in ("", *files.SIDECARS):
                 with suppress(FileNotFoundError):
                     os.unlink(f"{building}{ending}")
-        _sync(folder)
+        files.sync_folder(folder)
 
 
 def _put_in_place(building: str, path: str) -> None:
@@ -166,16 +166,6 @@ def _put_in_place(building: str, path: str) -> None:
     except OSError:  # a file system without hard links
         if not os.path.lexists(path):
             os.rename(building, path)
-
-
-def _sync(folder: str) -> None:
-    """Make a new name survive power loss, where the system can say so for a folder."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _connect(path: str, how: str, busy_timeout: timedelta | None = None, *, checked: bool = True) -> sqlite3.Connection:

@@ -42,13 +42,14 @@ _COMMITTING = "('alert_ingested', 'alert_carried', 'alert_indicators_added', 'al
 def redact_alert(transaction: Transaction, number: int, draft: EventDraft) -> None:
     """Append the event, and erase the parts of an alert (also of a deleted one) that it names, whatever of them is left."""
     conn, parts = transaction.conn, (draft.facts or {})["parts"]
+    if "content" in parts and (erased_indicators := _erase_indicators(conn, number)):
+        draft.facts = {**(draft.facts or {}), "indicators": erased_indicators}
     transaction.append(draft, number)
     if "record" in parts:
         conn.execute("UPDATE occurrence SET raw = NULL WHERE alert_id = ?", (number,))
     if "findings" in parts:
         conn.execute("DELETE FROM finding WHERE alert_id = ?", (number,))
     if "content" in parts:
-        _erase_indicators(conn, number)
         sql = "UPDATE alert SET title = ?, description = NULL, fingerprint = '' WHERE id = ?"
         conn.execute(sql, (REDACTED, number))
         refresh_malice(conn, [number])
@@ -67,8 +68,8 @@ def redact_record(transaction: Transaction, seq: int, draft: EventDraft) -> None
     _forget(conn, [one for (one,) in own + conn.execute(carried, (seq,)).fetchall()], {"kept", "reason"})
 
 
-def _erase_indicators(conn: sqlite3.Connection, number: int) -> None:
-    """Take an alert's links away; an indicator that no other alert has loses its value, and its verdicts their salts.
+def _erase_indicators(conn: sqlite3.Connection, number: int) -> list[int]:
+    """Take an alert's links away; an indicator that no other alert has loses its value, and its verdicts their salts. Their numbers.
 
     Of a deleted alert the links are gone; its events still tell which indicators it was the first to name. Where those were pruned,
     nothing tells, and every indicator that no alert has any more goes.
@@ -90,6 +91,7 @@ def _erase_indicators(conn: sqlite3.Connection, number: int) -> None:
         "AND json_extract(CAST(body AS TEXT), '$.subject') IN (SELECT value FROM json_each(?))"
     )
     _forget(conn, [seq for (seq,) in conn.execute(judged, (uuids,))], {"indicators"})
+    return sorted(alone)
 
 
 def _forget(conn: sqlite3.Connection, events: Iterable[int], erased: Collection[str]) -> None:
@@ -125,13 +127,19 @@ def scrub(repository: Repository) -> None:
         raise type(fault)(message, advice="mend that, then repeat the redaction") from fault
     if busy:
         message = (
-            f"what was redacted is gone from {repository.path}, but another process still reads the log beside it, which holds the bytes"
+            f"what was redacted is out of the rows, but {repository.path} still holds its bytes: another process reads an older state of it"
         )
         raise StoreBusyError(message, advice="repeat the redaction when no other process has the store open")
 
 
+_STATISTICS = {"sqlite_stat1", "sqlite_stat4"}
+"""What ANALYZE leaves: samples of indexes, and so of what was erased. A store does without."""
+
+
 def _rewrite(conn: sqlite3.Connection) -> bool:
     """Write the file anew, and empty its log; whether a reader kept the latter from being done."""
+    for table in _STATISTICS & {name for (name,) in conn.execute("SELECT name FROM sqlite_schema")}:
+        conn.execute(f"DROP TABLE {table}")
     conn.execute("PRAGMA temp_store = DEFAULT")  # the copy of a large file need not fit into memory; it holds what may stay
     try:
         conn.execute("VACUUM")

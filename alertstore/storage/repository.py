@@ -119,6 +119,11 @@ class Repository:
         self._conn, self._stamp = self._reopen()
         old.close()
 
+    def refuse_moved(self) -> None:
+        """Raise `StoreMovedError` where another file is at the store's path than the one that was opened."""
+        if registry.identity(self.path) != self._file:
+            self._refuse_moved()
+
     def _refuse_moved(self) -> None:
         message = f"{self.path} is no longer the file that was opened"
         raise StoreMovedError(message, advice="close this store and open it again")
@@ -131,8 +136,7 @@ class Repository:
         if self.poisoned is not None:
             advice = "close the store, open it again and run verify; restore a backup if that finds anything"
             raise StoreDamagedError(f"{self.path} takes no more writes here since this happened: {self.poisoned}", advice=advice)
-        if registry.identity(self.path) != self._file:
-            self._refuse_moved()
+        self.refuse_moved()
         with self._transaction("BEGIN IMMEDIATE"):
             conn = self._conn
             (version,) = conn.execute("PRAGMA data_version").fetchone()

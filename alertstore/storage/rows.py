@@ -113,7 +113,7 @@ def _told(make: Callable[P, T]) -> Callable[P, T]:
     def told(*args: P.args, **more: P.kwargs) -> T:
         try:
             return make(*args, **more)
-        except FORGED as fault:
+        except (*FORGED, OverflowError) as fault:
             message = f"a row cannot be read as {make.__name__}: it was damaged, or changed from outside ({fault!r:.200})"
             raise StoreDamagedError(message, advice="keep a copy, run verify, restore a backup") from fault
 

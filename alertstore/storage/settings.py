@@ -25,4 +25,4 @@ def save(transaction: Transaction, draft: EventDraft) -> None:
     """Append the event of changed settings, and write them."""
     transaction.append(draft)
     changed = [(name, new) for name, (_, new) in (draft.changes or {}).items()]
-    transaction.conn.executemany("INSERT OR REPLACE INTO setting (name, value) VALUES (?,?)", changed)
+    transaction.conn.executemany("INSERT INTO setting (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value = excluded.value", changed)

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alertstore.domain.changes import Act
+from alertstore.domain.erasure import HOLD, refuse_held
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem, StorageError
-from alertstore.storage import alerts, edge
+from alertstore.storage import alerts, edge, settings
 from alertstore.store.checkpoint import Checkpoint
 from alertstore.store.receipts import append_receipt, check_last_receipt
 
@@ -52,6 +53,7 @@ class StoreBase:
         self._plugins = plugins
         self._store_id = repository.setting("store_id")
         self._receipts = receipts
+        self._given: Checkpoint | None = None
         with repository.reading() as conn:
             problem = edge.problem(conn)
             if receipts is not None:
@@ -86,8 +88,9 @@ class StoreBase:
     def _receipted(self, writing: AbstractContextManager[Transaction], receipts: str) -> Iterator[Transaction]:
         with writing as transaction:
             yield transaction
-        if (receipt := self.receipt) is not None:
+        if (receipt := self.receipt) is not None and receipt != self._given:
             append_receipt(receipts, self._store_id, receipt)
+            self._given = receipt
 
     @property
     def receipt(self) -> Checkpoint | None:
@@ -97,6 +100,10 @@ class StoreBase:
         """
         edge_now = self._repository.written
         return None if edge_now is None else Checkpoint(edge_now.size, edge_now.root().hex())
+
+    def _refuse_held(self, transaction: Transaction) -> None:
+        """Raise `AlertValidationError` where a legal hold forbids what would destroy content."""
+        refuse_held(settings.value(transaction.conn, HOLD))
 
     def _by(self, actor: str | None, reason: str | None) -> tuple[str, str | None]:
         """Who acts and why, checked: they stand in the history for good."""

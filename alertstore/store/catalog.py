@@ -100,20 +100,25 @@ class Catalog(Reads):
 
     def patch_document(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None, **fields: Any) -> ContextDocument:
         """Edit a document: title, document_type, is_global, description, content, tags, targeting_rules; absent and None mean
-        "leave it". A new content makes a new version. Raises `AlertValidationError`, `AlertNotFoundError`.
+        "leave it". A new content makes a new version. Raises `AlertValidationError` (also under a legal hold), `AlertNotFoundError`.
         """
         from alertstore.wire.requests import read_document_patch
 
         wanted, by = read_document_patch(fields), self._by(actor, reason)
         with self._write() as transaction:
+            self._refuse_held(transaction)
             decided = decide_document_edit(self.document(uuid), wanted, act(transaction, by))
             if decided is not None:
                 catalog.save_document(self._repository.db, transaction, *decided)
             return self.document(uuid)
 
     def delete_document(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None) -> None:
-        """Take a document out of the store; its history stays. Raises `AlertNotFoundError`."""
+        """Take a document out of the store; its history stays.
+
+        Raises `AlertNotFoundError`; `AlertValidationError` under a legal hold.
+        """
         by = self._by(actor, reason)
         with self._write() as transaction:
+            self._refuse_held(transaction)
             draft = decide_document_deletion(self.document(uuid), act(transaction, by))
             catalog.delete_document(self._repository.db, transaction, draft)

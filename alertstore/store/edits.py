@@ -228,10 +228,11 @@ class Edits(Reads):
     def delete_alert(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None) -> None:
         """Take an alert out of the store. Its records and its history stay; the same record again is `seen`.
 
-        Raises `AlertNotFoundError`.
+        Raises `AlertNotFoundError`; `AlertValidationError` under a legal hold.
         """
         by = self._by(actor, reason)
         with self._write() as transaction:
+            self._refuse_held(transaction)
             number, state = self._state(transaction.conn, str(uuid))
             for draft in decide_delete(state, act(transaction, by)).events:
                 alerts.delete(transaction, number, draft)

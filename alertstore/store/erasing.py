@@ -12,7 +12,6 @@ from alertstore.domain.erasure import (
     decide_prune,
     decide_record_redaction,
     decide_redaction,
-    refuse_held,
 )
 from alertstore.domain.times import to_micros
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem
@@ -22,8 +21,6 @@ from alertstore.store.base import LONGEST_REASON, UNSTORABLE, StoreBase, act, is
 if TYPE_CHECKING:
     from collections.abc import Collection
     from uuid import UUID
-
-    from alertstore.storage.transaction import Transaction
 
 
 class Erasing(StoreBase):
@@ -95,7 +92,7 @@ class Erasing(StoreBase):
         return max(0, last - first + 1)
 
     def hold(self, authority: str, *, reason: str | None = None, actor: str | None = None) -> None:
-        """Place a legal hold: nothing can be redacted or pruned until `release_hold`."""
+        """Place a legal hold: nothing can be redacted, pruned or deleted, and no document edited, until `release_hold`."""
         self._set_hold(authority, self._authorised(authority, actor, reason))
 
     def release_hold(self, *, reason: str | None = None, actor: str | None = None) -> None:
@@ -107,9 +104,6 @@ class Erasing(StoreBase):
             draft = decide_hold(settings.value(transaction.conn, HOLD), authority, act(transaction, by))
             if draft is not None:
                 settings.save(transaction, draft)
-
-    def _refuse_held(self, transaction: Transaction) -> None:
-        refuse_held(settings.value(transaction.conn, HOLD))
 
     def _authorised(self, authority: str, actor: str | None, reason: str | None) -> tuple[str, str | None]:
         by, problems = self._acting(actor, reason)

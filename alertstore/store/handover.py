@@ -15,10 +15,11 @@ from alertstore.domain.times import from_micros, rfc3339
 from alertstore.errors import AlertValidationError, FieldProblem, StorageError, StoreBusyError, StoreReadOnlyError
 from alertstore.signing import SigningKey
 from alertstore.storage.carry import signing_keys
+from alertstore.storage.files import sync_folder
 from alertstore.storage.repository import SQLITE_VERSION
 from alertstore.storage.sealing import copy_sealed
 from alertstore.store.base import LONGEST_REASON, UNSTORABLE, is_storable, read_path
-from alertstore.store.signatures import Signatures, signing
+from alertstore.store.signatures import Signatures, checked, signing
 
 STORE, MANIFEST, VERIFIER = "store.db", "MANIFEST", "verify.py"
 """The three files of a sealed store."""
@@ -63,13 +64,14 @@ class Handover(Signatures):
             raise StorageError(f"{place} cannot be created: {fault.strerror}", advice="name a folder that does not exist") from fault
         try:
             manifest = self._seal_into(place, key, by)
-            with self._write() as transaction:
-                draft = EventDraft(EventKind.STORE_HANDED_OVER, self._store_id, transaction.now, by[0], reason=by[1])
-                draft.facts = {"name": place.name, "sha256": manifest.sha256, "size": manifest.events, "root": manifest.root}
-                transaction.append(draft)
         except BaseException:  # an interrupt too must not leave half of it
             shutil.rmtree(place)
             raise
+        sync_folder(str(place))
+        with self._write() as transaction:
+            draft = EventDraft(EventKind.STORE_HANDED_OVER, self._store_id, transaction.now, by[0], reason=by[1])
+            draft.facts = {"name": place.name, "sha256": manifest.sha256, "size": manifest.events, "root": manifest.root}
+            transaction.append(draft)
         return manifest
 
     def _seal_into(self, place: Path, key: SigningKey | None, by: tuple[str, str | None]) -> Manifest:
@@ -112,7 +114,7 @@ def _check_signer(key: SigningKey | None, keys: list[list[str]]) -> None:
 
 def _signed(manifest: Manifest, key: SigningKey) -> str:
     with signing(key):
-        return manifest.signed(key.public, key.sign)
+        return manifest.signed(key.public, checked(key))
 
 
 def _verifier() -> bytes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.identity import indicator_number
 from alertstore.domain.indicators import normalise
-from alertstore.domain.query import read_filter, read_limit, read_order
+from alertstore.domain.query import read_filter, read_limit, read_offset, read_order
 from alertstore.errors import AlertNotFoundError
 from alertstore.storage import alerts, catalog, imports, lists
 from alertstore.store.base import StoreBase
@@ -30,17 +30,20 @@ class Reads(StoreBase):
         with self._read() as conn:
             return alerts.load_alert(conn, str(uuid).lower(), self._store_id) or self._no_alert(uuid)
 
-    def alerts(self, *, order_by: str = "-occurred_at", limit: int = 100, after: str | None = None, **filters: Any) -> Page[AlertSummary]:
+    def alerts(
+        self, *, order_by: str = "-occurred_at", limit: int = 100, after: str | None = None, offset: int = 0, **filters: Any
+    ) -> Page[AlertSummary]:
         """A page of alerts: `items`, and `next` for `after=` (None on the last page).
 
         Filters (see `AlertFilter`): status, severity, source, rule, tag, indicator, malice, classification, start, end, text,
-        uuid; each takes one value or a list. `order_by`: occurred_at, created_at, updated_at, last_seen_at, ingested_at,
-        severity or duplicate_count, with `-` for descending. `limit` is 1 to 1,000.
+        uuid, enrichment; each takes one value or a list. `order_by`: occurred_at, created_at, updated_at, last_seen_at, ingested_at,
+        severity, duplicate_count, status, source_name or title, with `-` for descending. `limit` is 1 to 1,000. `offset` passes
+        over so many first, at the cost of reading them; `after` costs nothing and is not put out by what comes in meanwhile.
         Raises `AlertValidationError`; `AlertNotFoundError` for an unknown rule.
         """
-        wanted, order, size = read_filter(filters), read_order(order_by), read_limit(limit)
+        wanted, order, size, skipped = read_filter(filters), read_order(order_by), read_limit(limit), read_offset(offset)
         with self._read() as conn:
-            return lists.page(conn, wanted, order, size, after)
+            return lists.page(conn, wanted, order, size, after, skipped)
 
     def count(self, **filters: Any) -> int:
         """How many alerts pass the filters of `alerts`."""

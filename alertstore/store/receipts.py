@@ -11,7 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from alertstore.errors import AlertValidationError, FieldProblem, RollbackDetectedError, StorageError
+from alertstore.errors import AlertValidationError, FieldProblem, RollbackDetectedError, SourceError, StorageError
 from alertstore.storage import log
 from alertstore.storage.checkpoints import root_at
 from alertstore.store.checkpoint import Checkpoint
@@ -19,6 +19,12 @@ from alertstore.store.checkpoint import Checkpoint
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
+
+LONGEST_LINE = 4096
+"""Characters; a line of ours has some 160."""
+
+WINDOW = 64 << 10
+"""Bytes at the end of the file that are looked at when a store is opened."""
 
 _BEGINNING = '{"store": "'
 
@@ -42,24 +48,44 @@ def append_receipt(path: str, store_id: str, receipt: Checkpoint) -> None:
 def read_receipts(path: str, store_id: str) -> Iterator[Checkpoint]:
     """The receipts of a store, oldest first; those of other stores are passed over, and so is a line whose writing was cut off.
 
-    Raises `StorageError`; `AlertValidationError` for a line that is none.
+    Raises `SourceError`; `AlertValidationError` for a line that is none.
     """
+    for number, line in enumerate(_lines(path, 0), 1):
+        found = _read(line, f"{path}, line {number}")
+        if found is not None and found[0] == store_id:
+            yield found[1]
+
+
+def _lines(path: str, start: int) -> Iterator[str]:
     try:
+        if not os.path.isfile(path):
+            raise SourceError(f"{path} is no file of receipts", advice="name one that --receipts, or receipts=, has written")
         with open(path, encoding="utf-8", errors="replace") as file:
-            for number, line in enumerate(file, 1):
-                found = _read(line, f"{path}, line {number}")
-                if found is not None and found[0] == store_id:
-                    yield found[1]
+            file.seek(start)
+            if start:
+                file.readline(LONGEST_LINE)  # the rest of a line
+            while line := file.readline(LONGEST_LINE):
+                yield line
     except OSError as fault:
-        raise StorageError(f"{path} cannot be read: {fault.strerror}", advice="name a file of receipts") from fault
+        raise SourceError(f"{path} cannot be read: {fault.strerror}", advice="name a file of receipts") from fault
+
+
+def _newest(path: str, store_id: str) -> Checkpoint | None:
+    """The receipt of the largest size: of two processes that write, the later need not be the last to add its line."""
+    start = max(0, os.path.getsize(path) - WINDOW)
+    read = (_read(line, f"{path}, near its end") for line in _lines(path, start))
+    kept = [found[1] for found in read if found is not None and found[0] == store_id]
+    if not kept and start:
+        kept = list(read_receipts(path, store_id))
+    return max(kept, key=lambda one: one.size, default=None)
 
 
 def check_last_receipt(path: str, store_id: str, conn: sqlite3.Connection, store: str) -> None:
-    """Raise `RollbackDetectedError` where a store is not what its last receipt says, or a continuation of that."""
-    kept = list(read_receipts(path, store_id)) if os.path.exists(path) else []
-    if not kept:
+    """Raise `RollbackDetectedError` where a store is not what its newest receipt says, or a continuation of that."""
+    last = _newest(path, store_id) if os.path.exists(path) else None
+    if last is None:
         return
-    last, (size, _) = kept[-1], log.checkpoint(conn)
+    size, _ = log.checkpoint(conn)
     root = root_at(conn, last.size, size)
     if root is None:
         message = f"{store} was pruned after its last receipt, of {last.size} events: it cannot be held against it"
@@ -75,7 +101,8 @@ def check_last_receipt(path: str, store_id: str, conn: sqlite3.Connection, store
 
 def _read(line: str, where: str) -> tuple[str, Checkpoint] | None:
     """A line's store and receipt; None where only its beginning was written."""
-    if _BEGINNING.startswith(line.rstrip("\n")[: len(_BEGINNING)]) and not line.rstrip("\n").endswith("}"):
+    line = line.replace("\0", "")  # blocks that a file was given before the power went
+    if not line.strip() or (_BEGINNING.startswith(line.rstrip("\n")[: len(_BEGINNING)]) and not line.rstrip("\n").endswith("}")):
         return None
     try:
         found = json.loads(line)

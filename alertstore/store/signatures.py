@@ -11,7 +11,7 @@ from alertstore.domain.epochs import StoredNote, signed_note
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.proofs import ConsistencyProof, InclusionProof, consistency_path, inclusion_path
 from alertstore.errors import AlertValidationError, FieldProblem
-from alertstore.signing import LENGTH, SigningKey
+from alertstore.signing import LENGTH, SigningKey, is_signed
 from alertstore.storage import log
 from alertstore.storage.carry import signing_keys
 from alertstore.storage.checkpoints import newest_note, notes, root_at, save_note
@@ -21,7 +21,7 @@ from alertstore.store.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from alertstore.storage.transaction import Transaction
 
@@ -85,7 +85,7 @@ class Signatures(StoreBase):
     def _sign(self, transaction: Transaction, epoch: int, key: SigningKey) -> SignedCheckpoint:
         frontier = transaction.flush()
         with signing(key):
-            note = signed_note(self._store_id, frontier.size, frontier.root(), key.public, key.sign)
+            note = signed_note(self._store_id, frontier.size, frontier.root(), key.public, checked(key))
         save_note(transaction.conn, StoredNote(frontier.size, epoch, note))
         return SignedCheckpoint(frontier.size, frontier.root().hex(), epoch, note)
 
@@ -134,6 +134,18 @@ class Signatures(StoreBase):
         if newest is None or newest.size < covering:
             return size, root, None
         return newest.size, log.checkpoint(conn, newest.size)[1], newest.note
+
+
+def checked(key: SigningKey) -> Callable[[bytes], bytes]:
+    """What signs, and makes sure: a signature that does not hold would stand in the store for good."""
+
+    def sign(message: bytes) -> bytes:
+        signature = key.sign(message)
+        if not is_signed(key.public, signature, message):
+            raise ValueError("its signature does not hold")
+        return signature
+
+    return sign
 
 
 @contextmanager

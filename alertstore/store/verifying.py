@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 Depth = Literal["quick", "full", "deep"]
 
 
+_PASSED_OVER = {
+    "quick": "every event but the newest, and all rows: depth full and deep look at them",
+    "full": "the rows, their content, and the search index: depth deep looks at them",
+}
+
+
 @define
 class _Findings:
     """What a verification has come to so far."""
@@ -89,9 +95,13 @@ class Verifying(Evidence):
                     self._say_what_was_carried(conn, found)
         if receipts is not None and not kept:
             found.problems.append(Problem(UNCHECKED, "the receipts", "receipts of this store", "none"))
+        if depth != "deep":
+            found.unchecked.append(_PASSED_OVER[depth])
         if require_signed and found.assurance != "signed":
             found.problems.append(Problem(UNCHECKED, "the signature", "one by a key that was given", found.assurance))
         problems = tuple(found.problems[:MOST_PROBLEMS])
+        if problems:  # nothing vouches for what does not hold
+            found.assurance, found.signed_size = "unsigned", 0
         return VerifyReport(
             not problems,
             depth,

@@ -88,8 +88,13 @@ def test_verify_with_a_key_in_a_file_or_as_digits(filled, signed, tmp_path):
         filled("verify", "--key", key, code=1)
 
 
-def test_require_signed_without_a_signature_could_not_be_checked(filled):
-    assert "could not check" in filled("verify", "--require-signed", code=6).stderr
+def test_require_signed_asks_for_the_key(filled):
+    assert "give --key" in filled("verify", "--require-signed", code=2).stderr
+
+
+def test_a_private_key_or_no_file_is_no_key_to_verify_with(filled, signed):
+    assert "lab.key.pub" in filled("verify", "--key", "lab.key", code=1).stderr
+    assert "there is no file" in filled("verify", "--key", "nowhere.pub", code=1).stderr
 
 
 def test_a_tampered_store_fails_with_6_and_says_where(filled, signed):

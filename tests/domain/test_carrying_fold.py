@@ -205,8 +205,8 @@ def test_a_redaction_that_left_the_salt_of_a_finding():
 def test_events_that_no_row_follows_from():
     fold = Fold()
     fold.add(2, "store_handed_over", {"seq": 2, "subject": "s", "at": 1, "facts": {}}, None, None)
-    fold.add(3, "store_sealed", {"seq": 3, "subject": "s", "at": 1, "changes": {"sealed": ["", "yes"]}}, None, None)
-    assert (fold.settings, fold.problems) == ({"sealed": "yes"}, [])
+    fold.add(3, "store_sealed", {"seq": 3, "subject": "s", "at": 1, "facts": None}, None, None)
+    assert (fold.settings, fold.sealed, fold.problems) == ({}, 3, [])
 
 
 # --- decisions ---

@@ -344,7 +344,7 @@ def test_a_reader_that_holds_the_log(path, alert_store):
         with closing(sqlite3.connect(path, isolation_level=None)) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM event").fetchone()
-            with pytest.raises(StoreBusyError, match="still reads the log"):
+            with pytest.raises(StoreBusyError, match="still holds its bytes"):
                 store.redact(uuid, **BY)
             assert store.get(uuid).title == "[redacted]"
             assert sound(store)
@@ -417,4 +417,40 @@ def test_a_hold_keeps_everything(alert_store, kinds):
 def test_a_hold_that_is_lifted_from_outside_is_seen(alert_store):
     alert_store.hold("case 12/26")
     tampered(alert_store.path, "DELETE FROM setting WHERE name = 'legal_hold'")
+    assert not alert_store.verify().ok
+
+
+def test_a_legal_hold_keeps_everything(alert_store):
+    uuid = make_alert(alert_store).uuid
+    document = alert_store.add_document("Beacons", "Look twice.", document_type="runbook")
+    alert_store.hold("case 12")
+    for destroy in (
+        lambda: alert_store.delete_alert(uuid),
+        lambda: alert_store.delete_document(document.uuid),
+        lambda: alert_store.patch_document(document.uuid, content="Look away."),
+        lambda: alert_store.redact(uuid, **BY),
+    ):
+        with pytest.raises(AlertValidationError, match="legal_hold"):
+            destroy()
+    alert_store.patch(uuid, severity="Low")  # an edit destroys nothing
+    alert_store.release_hold()
+    alert_store.delete_alert(uuid)
+    assert alert_store.verify().ok
+
+
+def test_statistics_hold_nothing_that_was_erased(alert_store, path):
+    uuid = make_alert(alert_store, title="Beacon", indicators=[{"type": "domain", "value": "leak.example"}]).uuid
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("ANALYZE")
+        assert conn.execute("SELECT count(*) FROM sqlite_stat1").fetchone()[0]
+    alert_store.redact(uuid, **BY)
+    with closing(sqlite3.connect(path)) as conn:
+        assert not conn.execute("SELECT 1 FROM sqlite_schema WHERE name LIKE 'sqlite_stat%'").fetchone()
+
+
+def test_the_row_of_an_erased_indicator_stays(alert_store, path):
+    uuid = make_alert(alert_store, indicators=[{"type": "domain", "value": "leak.example"}]).uuid
+    alert_store.redact(uuid, **BY)
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("DELETE FROM indicator WHERE id = (SELECT max(id) FROM indicator)")
     assert not alert_store.verify().ok

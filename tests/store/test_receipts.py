@@ -9,7 +9,7 @@ import shutil
 import pytest
 from signing_cases import key_of, owned, rewritten, with_body
 
-from alertstore import AlertStore, AlertValidationError, Checkpoint, RollbackDetectedError, StorageError
+from alertstore import AlertStore, AlertValidationError, Checkpoint, RollbackDetectedError, SourceError, StorageError
 from alertstore.domain.verdict import UNCHECKED
 from alertstore.testing import FrozenClock, generic_alert, make_alert, seeded_ids
 
@@ -139,7 +139,7 @@ def test_a_last_line_without_its_newline_is_a_receipt(open_store, receipts):
 @pytest.mark.parametrize(
     "line",
     ["text", "[]", "{}", "7", "null", '{"store": 5}', '{"store": "x", "size": "1", "root": "00"}', '{"store": "x", "size": -1, "root": "' + "0" * 64 + '"}',
-     '{"store": "x", "size": 1, "root": "zz"}', "[" * 100_000, '{"size": 1}', "\0", "\ufffd"],
+     '{"store": "x", "size": 1, "root": "zz"}', "[" * 4_000, "[" * 100_000, '{"size": 1}', "\ufffd"],
     ids=lambda line: line[:30],
 )  # fmt: skip
 def test_lines_that_are_no_receipts_are_refused(open_store, receipts, line):
@@ -154,8 +154,9 @@ def test_lines_that_are_no_receipts_are_refused(open_store, receipts, line):
 
 def test_files_that_cannot_be_read_or_written(open_store, receipts, tmp_path):
     store = open_store(receipts=None)
-    with pytest.raises(StorageError):
-        store.verify(receipts=receipts)
+    for odd in (receipts, tmp_path):
+        with pytest.raises(SourceError, match="no file of receipts"):
+            store.verify(receipts=odd)
     store = open_store("other.db", receipts=tmp_path / "nowhere" / "receipts")
     with pytest.raises(StorageError, match="the write was kept"):
         make_alert(store)
@@ -265,3 +266,41 @@ def test_receipts_from_before_a_cut_are_unchecked(open_store, receipts, frozen_c
     assert (report.verdict, report.assurance) == ("could not check", "unsigned")
     with pytest.raises(RollbackDetectedError, match="was pruned after its last receipt"):
         open_store(clock=frozen_clock)
+
+
+def test_blocks_without_bytes_are_passed_over(open_store, receipts):
+    """What a power cut leaves of a file that was growing."""
+    make_alert(open_store())
+    receipts.write_bytes(b"\0" * 4096 + receipts.read_bytes() + b"\0" * 300)
+    store = open_store()
+    make_alert(store)
+    assert store.verify(receipts=receipts).assurance == "anchored"
+    assert receipts.read_text().count('"size"') == 2
+
+
+def test_the_newest_receipt_is_that_of_the_largest_size(open_store, receipts, tmp_path):
+    store = open_store()
+    make_alert(store)
+    store.backup(tmp_path / "old.db")
+    make_alert(store)
+    store.close()
+    first, second = receipts.read_text().splitlines(keepends=True)
+    receipts.write_text(second + first)  # two processes that wrote, each adding its line when it came to it
+    with pytest.raises(RollbackDetectedError):
+        AlertStore.open(tmp_path / "old.db", receipts=receipts)
+    padding = "".join(first.replace(store_id_of(first), f"another-{k}") for k in range(1_000))
+    receipts.write_text(second + first + padding)  # beyond what is looked at first
+    with pytest.raises(RollbackDetectedError):
+        AlertStore.open(tmp_path / "old.db", receipts=receipts)
+
+
+def store_id_of(line):
+    return line.split('"')[3]
+
+
+def test_a_call_that_changes_nothing_adds_no_receipt(open_store, receipts):
+    store = open_store()
+    alert = make_alert(store)
+    before = receipts.read_text()
+    store.patch(alert.uuid, severity=alert.severity)
+    assert receipts.read_text() == before

@@ -510,3 +510,38 @@ def test_damage_at_random_at_length(template, salvaged, damage, promise):
     held, taken = at_random(template, salvaged, damage, 600, random.randrange(1 << 30))
     assert held > 540
     promise("whatever random damage leaves, the salvaged store verifies", f"{held} salvages of 600 damaged files, {taken:,} rows")
+
+
+HANGS = "CREATE TABLE t (a INTEGER CHECK (length(hex(zeroblob(60000000 + a))) > 0))"
+
+
+def test_a_schema_that_works_for_ever_is_not_waited_for(tmp_path, monkeypatch):
+    from alertstore.storage import acquire
+
+    with closing(sqlite3.connect(tmp_path / "slow.db", isolation_level=None)) as conn:
+        conn.execute("PRAGMA ignore_check_constraints = ON")
+        conn.execute(HANGS)
+        conn.executemany("INSERT INTO t VALUES (?)", [(k,) for k in range(20_000)])
+    monkeypatch.setattr(acquire, "_PATIENCE", 0.5)
+    with acquire.acquired(str(tmp_path / "slow.db")) as found:
+        assert found.integrity != ("ok",)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_leaves_its_parent_s_copy_alone(alert_store, path):
+    make_alert(alert_store)
+    alert_store.close()
+    with AlertStore.evidence(path) as store:
+        child = os.fork()
+        if not child:
+            os._exit(_leave())
+        os.waitpid(child, 0)
+        assert store.count() == 1
+
+
+def _leave():
+    """End as an ordinary interpreter does, as far as what runs at its end goes."""
+    import atexit
+
+    atexit._run_exitfuncs()
+    return 0

@@ -133,9 +133,24 @@ def test_a_key_that_makes_no_signature_leaves_nothing(alert_store, made):
     assert (alert_store.checkpoint(), alert_store.signed_checkpoints()) == (before, [])
 
 
-def test_a_key_that_signs_something_else_is_found(alert_store):
-    alert_store.sign(SigningKey(OLD.public, lambda _: OLD.sign(b"something else")))
-    assert [problem.kind for problem in alert_store.verify().problems] == ["signature", "signature"]
+@pytest.mark.parametrize("sign", [lambda _: OLD.sign(b"something else"), lambda _: bytes(64)])
+def test_a_signature_that_does_not_hold_is_not_kept(alert_store, sign):
+    bad = SigningKey(OLD.public, sign)
+    with pytest.raises(AlertValidationError, match="does not hold"):
+        alert_store.sign(bad)
+    assert alert_store.signed_checkpoints() == []
+    alert_store.sign(OLD)
+    for old, new in ((bad, key_of(2)), (OLD, SigningKey(key_of(2).public, sign))):
+        with pytest.raises(AlertValidationError, match="does not hold"):
+            alert_store.rotate_key(old, new)
+    assert alert_store.verify(key=OLD, require_signed=True).ok
+
+
+def test_a_key_that_came_later_does_not_speak_for_what_was_before(alert_store):
+    alert_store.sign(OLD)
+    alert_store.rotate_key(OLD, key_of(2))
+    assert not any("whether another wrote" in said for said in alert_store.verify(key=OLD).unchecked)
+    assert any("whether another wrote events 1 to 3" in said for said in alert_store.verify(key=key_of(2)).unchecked)
 
 
 @pytest.mark.parametrize("days", [-900, -1, 0, 1, 4_000])
