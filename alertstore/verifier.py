@@ -41,6 +41,7 @@ MANIFEST = ["store", "file", "bytes", "sha256", "events", "root", "sealed_at", "
 FINDING = ("agent_name", "summary", "confidence", "recommended_action", "evidence")
 MALICE = ("Pending", "Benign", "Suspicious", "Malicious")
 REDACTED = "[redacted]"
+DEEPEST = 64  # objects and lists inside one another
 FORGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, OverflowError)
 MOST = 100  # problems; with more, the rest is not listed
 LARGEST = 256 << 20  # bytes of a proof, a checkpoint, a manifest, a file of receipts
@@ -1104,6 +1105,11 @@ def follows(old: int, old_root: bytes, size: int, root: bytes, path: list[bytes]
 
 def check_body(text: str, seq: int) -> None:
     """Raise ValueError where a body is not canonical JSON that says it is event `seq`: nobody may read two events in one."""
+    depth = 0
+    for mark in re.findall(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', text, re.DOTALL):
+        depth += (mark in "[{") - (mark in "]}")
+        if depth > DEEPEST:
+            raise ValueError("nested too deep")
     said = json.loads(text)
     if dump(said) != text or type(said["seq"]) is not int or said["seq"] != seq:
         raise ValueError(f"not the body of an event with the number {seq}")

@@ -60,7 +60,7 @@ def parse_record(raw: bytes, header: Header | None) -> dict[str, Any]:
     if header is not None:
         return _row(raw, header)
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
-        _check_depth(raw)
+        check_depth(raw)
     try:
         value = _decode(raw.decode())
     except json.JSONDecodeError as why:
@@ -88,7 +88,7 @@ def view(raw: bytes, header: Header | None) -> Any:
     try:
         if header is not None:
             return _row(text.encode(), header)
-        _check_depth(text.encode())
+        check_depth(text.encode())
         return _clean(_lenient(text), _replace_surrogates)
     except (ValueError, RecursionError):
         return {"text": text.replace("\0", REPLACEMENT)}
@@ -130,7 +130,7 @@ def _name_long_number(raw: bytes) -> None:
     json.loads(raw.decode(), parse_int=_whole_number)
 
 
-def _check_depth(raw: bytes) -> None:
+def check_depth(raw: bytes) -> None:
     """Raise ValueError where brackets outside strings nest too deep; says nothing of other faults."""
     depth = 0
     for token in _STRUCTURE.finditer(raw):

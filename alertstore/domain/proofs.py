@@ -17,6 +17,7 @@ from attrs import asdict, field, fields_dict, frozen
 from alertstore.domain.events import LARGEST_BODY, canonical
 from alertstore.domain.merkle import EMPTY_ROOT, HASH, Frontier, leaf_hash, node_hash, peak_places
 from alertstore.domain.notes import LARGEST_NOTE, origin, read_checkpoint, read_note
+from alertstore.domain.payload import check_depth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -292,6 +293,7 @@ def _raw(path: Sequence[str]) -> list[bytes]:
 def _body_of(seq: int, text: str) -> bytes:
     """The bytes of a body, if it is canonical JSON and says that it is event `seq`: readers must not see two events in one."""
     try:
+        check_depth(text.encode())
         said: Any = json.loads(text)
         whole = type(said) is dict and canonical(said) == text.encode()
     except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.metrics import TOP, Counts, DayGroup, Group, RuleMetrics
 from alertstore.domain.times import DAY
-from alertstore.storage.rows import CLASSIFICATION, SEVERITY, STATUS
+from alertstore.storage.rows import CLASSIFICATION, SEVERITY, STATUS, told
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,6 +35,7 @@ class Window:
         self.by = by
 
 
+@told
 def counts(conn: sqlite3.Connection, window: Window) -> Counts:
     """The counts of the alerts in a window."""
 
@@ -74,6 +75,7 @@ def top_indicators(conn: sqlite3.Connection, window: Window) -> list[tuple[str, 
     return list(conn.execute(sql, window.values))
 
 
+@told
 def rules(conn: sqlite3.Connection, window: Window) -> list[RuleMetrics]:
     """Every rule with its alerts in the window."""
     sql = f"SELECT detection_rule_id, close_classification, count(*) FROM alert WHERE {window.sql} AND detection_rule_id IS NOT NULL GROUP BY 1, 2"

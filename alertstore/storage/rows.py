@@ -106,21 +106,21 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _told(make: Callable[P, T]) -> Callable[P, T]:
+def told(make: Callable[P, T]) -> Callable[P, T]:
     """Say of a row that no statement of ours has written, in our own words, that it cannot be read."""
 
     @wraps(make)
-    def told(*args: P.args, **more: P.kwargs) -> T:
+    def wrapped(*args: P.args, **more: P.kwargs) -> T:
         try:
             return make(*args, **more)
         except (*FORGED, OverflowError) as fault:
             message = f"a row cannot be read as {make.__name__}: it was damaged, or changed from outside ({fault!r:.200})"
             raise StoreDamagedError(message, advice="keep a copy, run verify, restore a backup") from fault
 
-    return told
+    return wrapped
 
 
-@_told
+@told
 def state(row: Row) -> tuple[int, AlertState]:
     """(number, state) of a row of STATE columns."""
     (number, uuid, status, severity, verdict, tags, override, source, since, acknowledged, triaged, closed, updated, heads) = row
@@ -139,7 +139,7 @@ def state(row: Row) -> tuple[int, AlertState]:
     )
 
 
-@_told
+@told
 def summary(row: Row) -> AlertSummary:
     """The value of a row of SUMMARY columns."""
     return AlertSummary(
@@ -162,7 +162,7 @@ def summary(row: Row) -> AlertSummary:
     )
 
 
-@_told
+@told
 def indicator(row: Row, store_id: str) -> Indicator:
     """The value of a row of INDICATOR columns."""
     (number, kind, value, first, last, enriched, malice, created, updated, source, overridden, results) = row
@@ -182,7 +182,7 @@ def indicator(row: Row, store_id: str) -> Indicator:
     )
 
 
-@_told
+@told
 def rule(row: Row) -> DetectionRule:
     """The value of a row of RULE columns."""
     (_, uuid, name, rule_id, source, severity, active, tactics, techniques, subtechniques, data_sources, frequency, author,
@@ -206,7 +206,7 @@ def rule(row: Row) -> DetectionRule:
     )
 
 
-@_told
+@told
 def document(row: Row) -> ContextDocument:
     """The value of a row of DOCUMENT columns."""
     (_, uuid, title, kind, is_global, description, tags, version, created, updated, content, rules) = row
@@ -225,7 +225,7 @@ def document(row: Row) -> ContextDocument:
     )
 
 
-@_told
+@told
 def finding(row: Row) -> Finding:
     """The value of a row of FINDING columns."""
     (uuid, author, text, confidence, action, evidence, posted) = row
@@ -240,7 +240,7 @@ def finding(row: Row) -> Finding:
     )
 
 
-@_told
+@told
 def occurrence(row: Row) -> Occurrence:
     """The value of a row of OCCURRENCE columns."""
     (occurred, raw, sha256, import_id, record, source) = row
@@ -252,7 +252,7 @@ def header(columns: str | None, delimiter: str | None) -> Header | None:
     return None if columns is None or delimiter is None else Header(texts(columns), delimiter)
 
 
-@_told
+@told
 def alert(
     row: Row,
     *,
@@ -305,7 +305,7 @@ def alert(
     )
 
 
-@_told
+@told
 def event(row: Row, store_id: str) -> Event:
     """The value of a row of EVENT columns."""
     seq, stored = row

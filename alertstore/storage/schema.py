@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -133,6 +133,7 @@ def printable(name: str) -> str:
     return name if name.isidentifier() and name.isascii() else repr(name)[:100]
 
 
+@lru_cache(maxsize=256)
 def _folded(sql: str) -> str:
     return _BLANKS.sub(lambda found: found[1] or " ", sql).strip()
 
