@@ -11,7 +11,7 @@ from uuid import UUID
 from attrs import fields, frozen
 
 from alertstore.domain.times import to_micros
-from alertstore.domain.vocabulary import AlertStatus, CloseClassification, Malice, Severity
+from alertstore.domain.vocabulary import AlertStatus, CloseClassification, EnrichmentStatus, Malice, Severity
 from alertstore.errors import AlertValidationError, FieldProblem
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class AlertFilter:
     indicator: tuple[str, ...] = ()
     malice: tuple[Malice, ...] = ()
     classification: tuple[CloseClassification, ...] = ()
+    enrichment: tuple[EnrichmentStatus, ...] = ()
     uuid: tuple[str, ...] = ()
     start: int | None = None
     end: int | None = None
@@ -67,6 +68,7 @@ _ENUMS: dict[str, type[StrEnum]] = {
     "severity": Severity,
     "malice": Malice,
     "classification": CloseClassification,
+    "enrichment": EnrichmentStatus,
 }
 _NAMES = tuple(f.name for f in fields(AlertFilter))
 
@@ -119,7 +121,10 @@ def _one(name: str, value: Any, problems: list[FieldProblem]) -> Any:
     return None
 
 
-ORDERS = ("occurred_at", "created_at", "updated_at", "last_seen_at", "ingested_at", "severity", "duplicate_count")
+TEXT_ORDERS = ("status", "source_name", "title")
+"""Orders by text, character by character; a status too, as the remote has it."""
+
+ORDERS = ("occurred_at", "created_at", "updated_at", "last_seen_at", "ingested_at", "severity", "duplicate_count", *TEXT_ORDERS)
 LARGEST_PAGE = 1000
 
 
@@ -146,19 +151,27 @@ def read_limit(limit: int) -> int:
     return limit
 
 
-def write_cursor(order: Order, value: int, number: int) -> str:
+def read_offset(offset: int) -> int:
+    """How many to pass over. Raises `AlertValidationError` for what is not a whole number from 0 on."""
+    if not _fits(offset) or offset < 0:
+        raise AlertValidationError([FieldProblem("offset", "must be a whole number from 0 on", offset)])
+    return offset
+
+
+def write_cursor(order: Order, value: int | str, number: int) -> str:
     """The token of a place in a list: the order, and the last item's value and number."""
     return json.dumps([f"{'-' if order.descending else ''}{order.column}", value, number], separators=(",", ":"))
 
 
-def read_cursor(order: Order, token: str) -> tuple[int, int]:
+def read_cursor(order: Order, token: str) -> tuple[int | str, int]:
     """The place that a token names. Raises `AlertValidationError` where it was not made for this order."""
     try:
         name, value, number = json.loads(token)
     except (ValueError, TypeError, RecursionError):
         name = value = number = None
     made_for = f"{'-' if order.descending else ''}{order.column}"
-    if name != made_for or not (_fits(value) and _fits(number)):
+    fits = _is_text if order.column in TEXT_ORDERS else _fits
+    if name != made_for or not (fits(value) and _fits(number)):
         raise AlertValidationError([FieldProblem("after", f"is not a `next` of a page ordered by {made_for}", token)])
     return value, number
 
@@ -166,3 +179,8 @@ def read_cursor(order: Order, token: str) -> tuple[int, int]:
 def _fits(value: object) -> bool:
     """Whether a value is an integer that a database can hold."""
     return type(value) is int and -(1 << 63) <= value < 1 << 63
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is text that a database can compare."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)

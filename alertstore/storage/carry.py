@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 _OPENERS = ", ".join(f"'{kind}'" for kind in OPENERS)
 
+OF_CUSTODY = (
+    "kind IN ('store_created', 'store_sealed', 'store_handed_over', 'store_salvaged', 'signing_key_set', 'alert_redacted', 'record_redacted', "
+    "'history_pruned', 'setting_changed')"
+)
+"""The condition of the index event_custody, word for word: only so does SQLite know that the index has all that is asked for."""
+
 
 FLUSH = 2_000
 """Alerts carried between two writes, so that memory does not grow with the store."""
@@ -41,7 +47,7 @@ FLUSH = 2_000
 
 def carried_since(conn: sqlite3.Connection) -> int:
     """The number of the event that opens the newest carried state; 0 where nothing was carried."""
-    (seq,) = conn.execute(f"SELECT coalesce(max(seq), 0) FROM event WHERE kind IN ({_OPENERS})").fetchone()
+    (seq,) = conn.execute(f"SELECT coalesce(max(seq), 0) FROM event WHERE {OF_CUSTODY} AND kind IN ({_OPENERS})").fetchone()
     return int(seq)
 
 
@@ -114,7 +120,7 @@ def opening_facts(conn: sqlite3.Connection) -> dict[str, Any]:
 
 def signing_keys(conn: sqlite3.Connection) -> list[list[Any]]:
     """The store's keys by epoch: [the event that set it, the public key as hex]."""
-    sql = f"SELECT kind, seq, body FROM event WHERE kind IN ('signing_key_set', {_OPENERS}) ORDER BY seq"
+    sql = f"SELECT kind, seq, body FROM event WHERE {OF_CUSTODY} AND kind IN ('signing_key_set', {_OPENERS}) ORDER BY seq"
     keys: list[list[Any]] = []
     for kind, seq, body in conn.execute(sql):
         facts = json.loads(body)["facts"]
@@ -129,7 +135,7 @@ def naming_events(conn: sqlite3.Connection, keys: Sequence[Sequence[Any]], opene
     """For each of the store's keys the event, of those that are still there, that names it: the one that set it, or, where that
     was pruned, the opener of the carried state.
     """
-    bodies = conn.execute("SELECT seq, body FROM event WHERE kind = 'signing_key_set'")
+    bodies = conn.execute(f"SELECT seq, body FROM event WHERE {OF_CUSTODY} AND kind = 'signing_key_set'")
     there = {(seq, json.loads(body)["facts"]["public_key"]) for seq, body in bodies}
     return [since if (since, public) in there else opener for since, public in keys]
 
