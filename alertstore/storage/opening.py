@@ -31,8 +31,12 @@ def open_memory() -> Repository:
     """A new store in memory."""
     _check_sqlite()
     conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=256)
-    guard.harden(conn)
-    conn.executescript(_CACHE)
+    try:
+        guard.harden(conn)
+        conn.executescript(_CACHE)
+    except BaseException:  # an interrupt too must not leave it open
+        conn.close()
+        raise
     return Repository(conn, ":memory:", read_only=False)
 
 
