@@ -49,5 +49,6 @@ command.homes = {
     "proving": ("keygen", "prove", "seal"),
     "custody": ("custody",),
     "erasing": ("redact", "prune", "hold"),
+    "serving": ("serve",),
     "demo": ("demo",),
 }

@@ -13,6 +13,7 @@ from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldPro
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from alertstore.domain.lifecycle import LifecyclePolicy
     from alertstore.storage.repository import Mode
     from alertstore.store import AlertStore
 
@@ -60,8 +61,8 @@ class Session:
         except (OSError, KeyError):
             return "local"
 
-    def open(self, mode: Mode) -> AlertStore:
-        """Open the store; only `mode="create"` makes one."""
+    def open(self, mode: Mode, policy: LifecyclePolicy | None = None) -> AlertStore:
+        """Open the store; only `mode="create"` makes one. `policy` is the documented one, unless a command has another."""
         from alertstore.store import AlertStore  # noqa: PLC0415 - help and usage errors need no database
 
         if self.path == ":memory:":
@@ -69,7 +70,7 @@ class Session:
                 [FieldProblem("store", "must be a file; a store in memory is gone when the command ends", self.path)]
             )
         actor = "reader" if mode == "ro" else self.actor  # whoever only reads is not asked for a name that can be stored
-        return AlertStore.open(self.path, mode=mode, actor=actor, receipts=None if mode == "ro" else self.receipts)
+        return AlertStore.open(self.path, mode=mode, actor=actor, policy=policy, receipts=None if mode == "ro" else self.receipts)
 
 
 def filtered(command: F) -> F:

@@ -8,6 +8,7 @@ from alertstore.wire.responses import (
     FindingResponse,
     IndicatorResponse,
     alert_envelope,
+    alert_meta,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "FindingResponse",
     "IndicatorResponse",
     "alert_envelope",
+    "alert_meta",
 ]

@@ -160,9 +160,14 @@ class AlertResponse(_Model):
 
 def alert_envelope(alert: Alert, generated_at: datetime) -> dict[str, Any]:
     """The whole answer of `GET /v1/alerts/{uuid}`: `{"data": ..., "meta": ...}`."""
+    return {"data": AlertResponse.of(alert).model_dump(mode="json"), "meta": alert_meta(alert, generated_at)}
+
+
+def alert_meta(alert: Alert, generated_at: datetime) -> dict[str, Any]:
+    """The `meta` of that answer."""
     providers = [(name, result) for i in alert.indicators for name, result in (i.enrichment_results or {}).items()]
     succeeded = {name for name, result in providers if isinstance(result, dict) and result.get("success")}
-    meta = {
+    return {
         "generated_at": rfc3339(generated_at),
         "alert_source": alert.source_name,
         "indicator_count": len(alert.indicators),
@@ -174,4 +179,3 @@ def alert_envelope(alert: Alert, generated_at: datetime) -> dict[str, Any]:
         "detection_rule_matched": alert.detection_rule is not None,
         "context_documents_applied": len(alert.context_documents),
     }
-    return {"data": AlertResponse.of(alert).model_dump(mode="json"), "meta": meta}

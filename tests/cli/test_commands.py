@@ -30,7 +30,7 @@ def test_no_arguments_print_the_help(run):
 def test_every_command_of_the_contract_is_there():
     names = (
         "ingest list show triage escalate close patch tag note metrics rules history verify checkpoint backup migrate doctor "
-        "sources imports rejected export demo custody evidence salvage keygen prove seal redact prune hold"
+        "sources imports rejected export demo custody evidence salvage keygen prove seal redact prune hold serve"
     )
     assert set(command.list_commands(None)) == set(names.split())
 

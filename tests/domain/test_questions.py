@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertstore.domain.query import ORDERS, AlertFilter, Order, Page, read_cursor, read_filter, read_limit, read_order, write_cursor
+from alertstore.domain.query import (
+    ORDERS,
+    TEXT_ORDERS,
+    AlertFilter,
+    Order,
+    Page,
+    read_cursor,
+    read_filter,
+    read_limit,
+    read_offset,
+    read_order,
+    write_cursor,
+)
 from alertstore.domain.vocabulary import AlertStatus, CloseClassification, Malice, Severity
 from alertstore.errors import AlertValidationError
 from alertstore.testing import hostile_text
@@ -85,7 +97,7 @@ def test_orders(column):
     assert read_order(f"-{column}") == Order(column, descending=True)
 
 
-@pytest.mark.parametrize("text", ["", "-", "--severity", "title", "occurred_at desc", "severity "])
+@pytest.mark.parametrize("text", ["", "-", "--severity", "uuid", "occurred_at desc", "severity "])
 def test_other_orders_are_refused(text):
     assert refused(read_order, text) == ["order_by"]
 
@@ -96,9 +108,22 @@ def test_limits():
         assert refused(read_limit, wrong) == ["limit"]
 
 
-@given(st.sampled_from(ORDERS), st.booleans(), st.integers(-(2**53), 2**53), st.integers(0, 2**40))
-def test_a_cursor_reads_back_for_its_order_only(column, descending, value, number):
-    order = Order(column, descending)
+def test_offsets():
+    assert [read_offset(n) for n in (0, 1, 2**62)] == [0, 1, 2**62]
+    for wrong in (-1, 2**63, True, 5.0, "5", None):
+        assert refused(read_offset, wrong) == ["offset"]
+
+
+@given(
+    st.sampled_from(ORDERS),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.integers(0, 2**40),
+)
+def test_a_cursor_reads_back_for_its_order_only(column, descending, value, text, number):
+    order, value, other = Order(column, descending), *((text, value) if column in TEXT_ORDERS else (value, text))
+    assert refused(read_cursor, order, write_cursor(order, other, number)) == ["after"]
     token = write_cursor(order, value, number)
     assert read_cursor(order, token) == (value, number)
     assert refused(read_cursor, Order(column, not descending), token) == ["after"]
@@ -117,10 +142,15 @@ def test_forged_cursors_are_refused(token):
 
 
 @pytest.mark.parametrize(
-    "token", [5, None, ["-severity", 1, 2], json.dumps(["-severity", 2**63, 1]), json.dumps(["-severity", 1, -(2**63) - 1])]
+    "token",
+    [5, None, ["-severity", 1, 2], '["-severity","1",2]', json.dumps(["-severity", 2**63, 1]), json.dumps(["-severity", 1, -(2**63) - 1])],
 )
 def test_cursors_that_no_page_made_are_refused(token):
     assert refused(read_cursor, ORDER, token) == ["after"]
+
+
+def test_a_cursor_of_text_that_no_database_holds_is_refused():
+    assert refused(read_cursor, Order("title", descending=False), '["title","\\ud800",1]') == ["after"]
 
 
 def test_a_page_is_gone_through():

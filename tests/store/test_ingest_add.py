@@ -347,7 +347,7 @@ def test_a_store_for_reading_takes_nothing(alert_store, open_again, tmp_path):
 
 def test_pages_go_on_by_key(alert_store):
     uuids = [make_alert(alert_store, occurred_at=(AT + timedelta(minutes=n % 4)).isoformat()).uuid for n in range(11)]
-    for order in ("occurred_at", "-occurred_at", "severity", "-created_at", "duplicate_count"):
+    for order in ("occurred_at", "-occurred_at", "severity", "-created_at", "duplicate_count", "title", "-title", "-status", "source_name"):
         found, token = [], None
         while True:
             page = alert_store.alerts(order_by=order, limit=3, after=token)
@@ -357,6 +357,12 @@ def test_pages_go_on_by_key(alert_store):
                 break
         assert sorted(found) == sorted(uuids)
         assert found == [item.uuid for item in alert_store.alerts(order_by=order)]
+        passed = [alert_store.alerts(order_by=order, limit=3, offset=n) for n in (0, 3, 6, 9, 12)]
+        assert [item.uuid for page in passed for item in page] == found
+        assert [page.next is None for page in passed] == [False, False, False, True, True]
+        searched = alert_store.alerts(order_by=order, limit=3, offset=6, text="alert")
+        assert [item.uuid for item in searched] == found[6:9]
+        assert [item.uuid for item in alert_store.alerts(order_by=order, limit=3, after=searched.next, text="alert")] == found[9:]
 
 
 @pytest.mark.parametrize(
