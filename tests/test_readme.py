@@ -42,9 +42,7 @@ def terminal(command, place):
     programs = {"alertstore": [sys.executable, "-m", "alertstore"], "python3": [sys.executable, "-I"]}
     reader, writer = pty.openpty()
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "xterm", "PYTHONSAFEPATH": "1"}
-    run = subprocess.Popen(
-        [*programs[words[0]], *words[1:]], stdin=writer, stdout=writer, stderr=writer, cwd=place, env=environment
-    )
+    run = subprocess.Popen([*programs[words[0]], *words[1:]], stdin=writer, stdout=writer, stderr=writer, cwd=place, env=environment)
     os.close(writer)
     printed = b""
     while True:

@@ -174,9 +174,7 @@ def test_every_line_of_a_manifest(copy, run):
             for other in (line + "0", line[:-1], ""):
                 place.write_text("\n".join([*lines[:number], other, *lines[number + 1 :]]))
                 code, said = run(copy / name)
-                unbound = (
-                    name == "plain" and number > 0 and line.split(" ")[0] in {"alertstore", "sqlite"} and other
-                )
+                unbound = name == "plain" and number > 0 and line.split(" ")[0] in {"alertstore", "sqlite"} and other
                 assert (code in {4, 6}) != bool(unbound), (line, other, said)
         place.write_text(text)
         assert run(copy / name)[0] == 0

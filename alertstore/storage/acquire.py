@@ -190,7 +190,7 @@ def _integrity(copy: str) -> tuple[str, ...]:
             conn.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             conn.executescript("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;")
             end = time.monotonic() + _PATIENCE + _PATIENCE_BYTE * os.path.getsize(copy)
-            conn.set_progress_handler(lambda: time.monotonic() > end, 1_000)
+            conn.set_progress_handler(lambda: time.monotonic() > end, 100)
             found = tuple(str(line) for (line,) in conn.execute(f"PRAGMA integrity_check({MOST_FAULTS})"))
             conn.set_progress_handler(None, 0)
             with suppress(sqlite3.Error):  # a damaged file may not take its log in; the log then stays beside it
