@@ -73,7 +73,7 @@ class Verifying(Evidence):
         With a `checkpoint`, or a file of `receipts`, that was kept outside the file, a rewritten or shortened history shows: size
         and root of each must be part of this one. With a `key` (a public key as 64 hex digits, PEM, a C2SP verifier key, or a
         `SigningKey`) it must be one of the store's, and have signed. `require_signed` makes less than that a problem.
-        Raises `AlertValidationError`, and `StorageError` for receipts that cannot be read.
+        Raises `AlertValidationError`, and `SourceError` for receipts that cannot be read.
         """
         if depth not in {"quick", "full", "deep"}:
             raise AlertValidationError([FieldProblem("depth", "must be one of: quick, full, deep", depth)])
@@ -95,6 +95,8 @@ class Verifying(Evidence):
                     self._say_what_was_carried(conn, found)
         if receipts is not None and not kept:
             found.problems.append(Problem(UNCHECKED, "the receipts", "receipts of this store", "none"))
+        if trusted is not None and not kept and checkpoint is None:
+            found.unchecked.append("whether there was a newer history: only a checkpoint or receipt kept elsewhere would tell of a rollback")
         if depth != "deep":
             found.unchecked.append(_PASSED_OVER[depth])
         if require_signed and found.assurance != "signed":
