@@ -155,30 +155,27 @@ class Repository:
     def _transaction(self, begin: str) -> Iterator[None]:
         """A transaction that is over when the block is: taken back, unless the block committed it."""
         conn = self.conn
-        with translated(self.path), self._distrusting():
+        with translated(self.path):
             if conn.in_transaction:  # an interrupt came in the wrong moment
                 conn.execute("ROLLBACK")
             try:
                 self._busy = True
                 conn.execute(begin)
                 yield
-            except BaseException:  # an interrupt too: what was remembered may have been taken back
+            except BaseException as fault:  # an interrupt too: what was remembered may have been taken back
                 self.caches = {}
+                if isinstance(fault, sqlite3.Error):
+                    self._distrust(fault)
                 raise
             finally:
                 self._busy = False
                 if conn.in_transaction:
                     conn.execute("ROLLBACK")
 
-    @contextmanager
-    def _distrusting(self) -> Iterator[None]:
+    def _distrust(self, fault: sqlite3.Error) -> None:
         """After a fault of the disk or the file, nobody knows what SQLite's idea of the file is worth; it is not written to any more."""
-        try:
-            yield
-        except sqlite3.Error as fault:
-            if not self.read_only and is_distrust(fault, self.path):
-                self.poison(said(fault))
-            raise
+        if not self.read_only and is_distrust(fault, self.path):
+            self.poison(said(fault))
 
     @contextmanager
     def locked(self) -> Iterator[sqlite3.Connection]:

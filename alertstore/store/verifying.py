@@ -96,7 +96,9 @@ class Verifying(Evidence):
         if receipts is not None and not kept:
             found.problems.append(Problem(UNCHECKED, "the receipts", "receipts of this store", "none"))
         if trusted is not None and not kept and checkpoint is None:
-            found.unchecked.append("whether there was a newer history: only a checkpoint or receipt kept elsewhere would tell of a rollback")
+            found.unchecked.append(
+                "whether there was a newer history: only a checkpoint or receipt kept elsewhere would tell of a rollback"
+            )
         if depth != "deep":
             found.unchecked.append(_PASSED_OVER[depth])
         if require_signed and found.assurance != "signed":
