@@ -48,7 +48,10 @@ def verify(session: Session, /, *, out: Output, depth: Any, kept: str | None, ke
     if not report.ok:
         number = len(report.problems)
         say(f"alertstore: verification failed ({report.verdict}): {number} problem{'s' if number > 1 else ''}")
-        say("  advice: keep this file as it is, and compare it with a backup")
+        could_not = report.verdict == "could not check"
+        say(
+            f"  advice: {'bring what the problem names, and verify again' if could_not else 'keep this file as it is, and compare it with a backup'}"
+        )
         click.get_current_context().exit(UNSOUND)
     if report.assurance == "unsigned":
         say("sound, but held against nothing from outside: whoever can write the file could have rewritten all of it;")
