@@ -296,7 +296,7 @@ def test_paths_of_every_size():
     for body in bodies:
         stored.append(tree.append(body))
         roots.append(tree.frontier().root())
-    node = lambda end, level: stored_node(stored[end - 1], level)  # noqa: E731
+    node = lambda end, level: stored_node(stored[end - 1], level)  # noqa: E731 - one line, used once below
     assert [root_at(size, node) for size in range(25)] == roots
     for size in range(1, 25):
         for seq in range(1, size + 1):

@@ -12,18 +12,55 @@ left begins with the carried state, so a key vouches for the store again once it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrs import frozen
 
+from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.notes import checkpoint_text, key_id, note, origin, read_checkpoint, read_note, signature_line
 from alertstore.domain.verdict import UNCHECKED, Problem
+from alertstore.errors import AlertValidationError, FieldProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from alertstore.domain.changes import Act
+
     IsSigned = Callable[[bytes, bytes, bytes], bool]
     """(public key, signature, message) -> whether the one signed the other."""
+
+
+def decide_signing(store_id: str, keys: Sequence[Sequence[Any]], public: str, act: Act) -> EventDraft | None:
+    """The event that makes a key (public half as hex) the store's, where it has none yet; None where the key is the store's already.
+
+    keys: for each epoch [event that set it, public key]. Raises `AlertValidationError` for another key.
+    """
+    if not keys:
+        return _key_set(store_id, 0, public, act)
+    if keys[-1][1] != public:
+        problem = FieldProblem("key", f"is not the store's; that is {keys[-1][1]}", public)
+        raise AlertValidationError([problem], advice="rotate_key(old, new) changes it")
+    return None
+
+
+def decide_rotation(store_id: str, keys: Sequence[Sequence[Any]], old: str, new: str, act: Act) -> EventDraft:
+    """The event that ends the epoch of the store's key. Raises `AlertValidationError` where `old` is not it, or `new` was one before."""
+    check_signer(keys, old, "old")
+    if new in {public for _, public in keys}:
+        raise AlertValidationError([FieldProblem("new", "has been a key of this store before", new)])
+    return _key_set(store_id, len(keys), new, act)
+
+
+def check_signer(keys: Sequence[Sequence[Any]], public: str, name: str = "key") -> None:
+    """Raise `AlertValidationError` where a key is not the one that signs now; `name` is the argument it came by."""
+    if not keys or keys[-1][1] != public:
+        problem = FieldProblem(name, f"is not the store's key; that is {keys[-1][1] if keys else 'none yet'}", public)
+        raise AlertValidationError([problem], advice="sign() makes a key the store's, rotate_key(old, new) changes it")
+
+
+def _key_set(store_id: str, epoch: int, public: str, act: Act) -> EventDraft:
+    facts = {"epoch": epoch, "public_key": public}
+    return EventDraft(EventKind.SIGNING_KEY_SET, store_id, act.now, act.actor, facts=facts, reason=act.reason)
 
 
 class StoredNote(NamedTuple):

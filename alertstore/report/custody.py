@@ -300,6 +300,6 @@ def moment(micros: object) -> str:
     if micros is None:
         return "not known"
     try:
-        return from_micros(micros).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"  # type: ignore[arg-type]
+        return from_micros(micros).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"  # type: ignore[arg-type]  # what is no number is caught below
     except (TypeError, OverflowError):
         return f"{micros!r} (no time)"

@@ -26,7 +26,7 @@ class StoreThread:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="alertstore")
         try:
             self._store = self._thread.submit(open_store).result()
-        except BaseException:
+        except BaseException:  # an interrupt too must not leave the thread running
             self._thread.shutdown()
             raise
 

@@ -92,7 +92,7 @@ def _for_reading(path: str, busy_timeout: timedelta) -> tuple[sqlite3.Connection
         try:
             conn.executescript(_CACHE)
             conn.execute("PRAGMA query_only = ON")
-        except BaseException:
+        except BaseException:  # an interrupt too must not leave the file open
             conn.close()
             raise
     return conn, stamp

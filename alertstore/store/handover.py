@@ -7,19 +7,23 @@ import shutil
 from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import alertstore
+from alertstore.domain.epochs import check_signer
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.manifest import Manifest
 from alertstore.domain.times import from_micros, rfc3339
 from alertstore.errors import AlertValidationError, FieldProblem, StorageError, StoreBusyError, StoreReadOnlyError
-from alertstore.signing import SigningKey
 from alertstore.storage.carry import signing_keys
 from alertstore.storage.files import sync_folder
 from alertstore.storage.repository import SQLITE_VERSION
 from alertstore.storage.sealing import copy_sealed
 from alertstore.store.base import LONGEST_REASON, UNSTORABLE, is_storable, read_path
-from alertstore.store.signatures import Signatures, checked, signing
+from alertstore.store.signatures import Signatures, check_key, checked, signing
+
+if TYPE_CHECKING:
+    from alertstore.signing import SigningKey
 
 STORE, MANIFEST, VERIFIER = "store.db", "MANIFEST", "verify.py"
 """The three files of a sealed store."""
@@ -57,7 +61,9 @@ class Handover(Signatures):
                 f"{self.path} is open for reading only", advice="sealing is an event of its history: open it with mode='rw'"
             )
         with self._read() as conn:
-            _check_signer(key, signing_keys(conn))
+            if key is not None:
+                check_key("key", key)
+                check_signer(signing_keys(conn), key.text)
         try:
             place.mkdir(mode=0o700)
         except OSError as fault:
@@ -97,19 +103,14 @@ class Handover(Signatures):
         """Append the event, and sign the history that it ends: (when, in microseconds; size; root)."""
         with self._write() as transaction:
             keys = signing_keys(transaction.conn)
-            _check_signer(key, keys)
+            if key is not None:
+                check_signer(keys, key.text)
             draft = EventDraft(EventKind.STORE_SEALED, self._store_id, transaction.now, by[0], reason=by[1])
             transaction.append(draft)
             edge = transaction.flush()
             if key is not None:
                 self._sign(transaction, len(keys) - 1, key)
             return transaction.now, edge.size, edge.root().hex()
-
-
-def _check_signer(key: SigningKey | None, keys: list[list[str]]) -> None:
-    if key is not None and (not isinstance(key, SigningKey) or not keys or keys[-1][1] != key.text):
-        problem = FieldProblem("key", "must be the key that signs this store's checkpoints", key)
-        raise AlertValidationError([problem], advice="sign() makes a key the store's")
 
 
 def _signed(manifest: Manifest, key: SigningKey) -> str:

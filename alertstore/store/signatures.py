@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from alertstore.domain.epochs import StoredNote, signed_note
-from alertstore.domain.events import EventDraft, EventKind
+from alertstore.domain.epochs import StoredNote, decide_rotation, decide_signing, signed_note
 from alertstore.domain.proofs import ConsistencyProof, InclusionProof, consistency_path, inclusion_path
 from alertstore.errors import AlertValidationError, FieldProblem
 from alertstore.signing import LENGTH, SigningKey, is_signed
@@ -16,7 +15,7 @@ from alertstore.storage import log
 from alertstore.storage.carry import signing_keys
 from alertstore.storage.checkpoints import newest_note, notes, root_at, save_note
 from alertstore.storage.frontier import node, pruned_frontier
-from alertstore.store.base import StoreBase
+from alertstore.store.base import StoreBase, act
 from alertstore.store.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -46,14 +45,12 @@ class Signatures(StoreBase):
         makes is no signature.
         """
         by = self._by(actor, reason)
-        _check_key("key", key)
+        check_key("key", key)
         with self._write() as transaction:
             keys = signing_keys(transaction.conn)
-            if not keys:
-                self._set_key(transaction, 0, key, by)
-            elif keys[-1][1] != key.text:
-                problem = FieldProblem("key", f"is not the store's; that is {keys[-1][1]}", key.text)
-                raise AlertValidationError([problem], advice="rotate_key(old, new) changes it")
+            draft = decide_signing(self._store_id, keys, key.text, act(transaction, by))
+            if draft is not None:
+                transaction.append(draft)
             return self._sign(transaction, max(0, len(keys) - 1), key)
 
     def rotate_key(
@@ -65,22 +62,12 @@ class Signatures(StoreBase):
         history with it. Raises `AlertValidationError` where `old` is not the store's key.
         """
         by = self._by(actor, reason)
-        _check_key("old", old)
-        _check_key("new", new)
+        check_key("old", old)
+        check_key("new", new)
         with self._write() as transaction:
             keys = signing_keys(transaction.conn)
-            if not keys or keys[-1][1] != old.text:
-                problem = FieldProblem("old", f"is not the store's key; that is {keys[-1][1] if keys else 'none yet'}", old.text)
-                raise AlertValidationError([problem])
-            if new.text in {public for _, public in keys}:
-                raise AlertValidationError([FieldProblem("new", "has been a key of this store before", new.text)])
-            self._set_key(transaction, len(keys), new, by)
+            transaction.append(decide_rotation(self._store_id, keys, old.text, new.text, act(transaction, by)))
             return self._sign(transaction, len(keys) - 1, old), self._sign(transaction, len(keys), new)
-
-    def _set_key(self, transaction: Transaction, epoch: int, key: SigningKey, by: tuple[str, str | None]) -> None:
-        draft = EventDraft(EventKind.SIGNING_KEY_SET, self._store_id, transaction.now, by[0], reason=by[1])
-        draft.facts = {"epoch": epoch, "public_key": key.text}
-        transaction.append(draft)
 
     def _sign(self, transaction: Transaction, epoch: int, key: SigningKey) -> SignedCheckpoint:
         frontier = transaction.flush()
@@ -157,6 +144,7 @@ def signing(key: SigningKey) -> Iterator[None]:
         raise AlertValidationError([FieldProblem("key", f"made no Ed25519 signature ({fault})", key.text)]) from fault
 
 
-def _check_key(name: str, key: object) -> None:
+def check_key(name: str, key: object) -> None:
+    """Raise `AlertValidationError` where an argument is no key that signs."""
     if not isinstance(key, SigningKey) or not isinstance(key.public, bytes) or len(key.public) != LENGTH:
         raise AlertValidationError([FieldProblem(name, "must be a SigningKey", key)])
