@@ -11,7 +11,7 @@ AlertStoreError                 .advice: what to do next
 │  ├─ StoreBusyError  StoreReadOnlyError  StoreFullError  StoreMovedError  StoreDamagedError
 │  └─ NotAStoreError  SchemaTooNewError  SchemaTooOldError  SchemaMismatchError  RollbackDetectedError
 ├─ SyncError
-│  └─ RemoteUnavailableError  RemoteRejectedError  BundleError
+│  └─ RemoteUnavailableError  .maybe_done   RemoteRejectedError  BundleError
 └─ MissingExtraError            names the pip extra to install
 """
 
@@ -132,7 +132,12 @@ class SyncError(AlertStoreError):
 
 
 class RemoteUnavailableError(SyncError):
-    """The remote could not be reached, or kept failing."""
+    """The remote could not be reached, or kept failing. `maybe_done`: whether the request may have had its effect all the same."""
+
+    def __init__(self, message: str, *, advice: str = "", maybe_done: bool = False) -> None:
+        """Say what happened."""
+        super().__init__(message, advice=advice)
+        self.maybe_done = maybe_done
 
 
 class RemoteRejectedError(SyncError):
