@@ -8,6 +8,9 @@ thread no request waits for a lock that another request holds, an edit is decide
 requests can lose each other's. The price: a long read (metrics over millions of alerts) holds up those behind it. Receiving,
 checking and sending go on meanwhile.
 
+**Load.** Where another program holds the store for too long, or too many requests wait (`guard.MOST`), the answer is 503
+SERVICE_UNAVAILABLE with Retry-After, and nothing was changed.
+
 **Keys.** Clients send `Authorization: Bearer $ALERTSTORE_API_KEY`. Without a key the server does not start, unless told so
 (`--no-key`), and then only on a loopback address and never for web pages (which send Origin). Only `/openapi.json` needs none.
 Host must be the server's name, localhost or an address, or a page of another site could reach it (DNS rebinding).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.indicators import normalise
+from alertstore.domain.times import MICROSECOND
 from alertstore.errors import AlertNotFoundError, AlertValidationError, SourceError
 from alertstore.server.calls import LONGEST_INGEST, Answer, Call, Operation, Refusal
 from alertstore.server.lists import order, page_meta, page_of
@@ -28,7 +29,8 @@ def list_alerts(store: AlertStore, call: Call) -> Answer:
     """A page of alerts."""
     query, wanted = call.query, order(call.query, ORDERS, "-occurred_at")
     filters: dict[str, Any] = {ours: text.split(",") for name, ours in FILTERS.items() if (text := getattr(query, name))}
-    filters |= {"start": query.from_time, "end": query.to_time, "tag": query.tags}
+    until = None if query.to_time is None else query.to_time + MICROSECOND  # the time itself is included, as on the remote
+    filters |= {"start": query.from_time, "end": until, "tag": query.tags}
     if query.is_enriched is not None:
         asked = filters.get("enrichment", [*ENRICHED[True], *ENRICHED[False]])
         filters["enrichment"] = [word for word in asked if word in ENRICHED[query.is_enriched]]

@@ -54,6 +54,13 @@ def error(status: int, code: str, message: str, details: dict[str, Any] | None =
     return Response(json.dumps(body).encode(), status, media_type=JSON)
 
 
+def unavailable(message: str) -> Response:
+    """The answer to what could not be done just now: nothing was changed, and the same request may come again."""
+    response = error(503, "SERVICE_UNAVAILABLE", message)
+    response.headers["Retry-After"] = "1"
+    return response
+
+
 def invalid(problems: list[dict[str, Any]]) -> Response:
     """The answer to a request of the wrong shape, or that breaks a rule."""
     return error(422, "VALIDATION_ERROR", INVALID, {"errors": problems})
@@ -78,4 +85,4 @@ def of_fault(fault: Exception, operation: Operation) -> Response:
     told_here = str(fault) if isinstance(fault, StorageError) else "".join(traceback.format_exception(fault))
     for line in told_here.splitlines():  # it may quote an alert, and a terminal may show it
         _LOG.error("%s", safe_text(line))
-    return error(500, "INTERNAL_ERROR", told)
+    return unavailable(told) if isinstance(fault, StoreBusyError) else error(500, "INTERNAL_ERROR", told)

@@ -89,4 +89,4 @@ class Operation:
     def statuses(self) -> tuple[int, ...]:
         """Every status that can occur."""
         shape = (413, 422) if self.has_body else (422,) if self.at or self.query else ()
-        return tuple(sorted({self.status, 401, 403, 500, *shape, *((404,) if self.at else ()), *self.errors}))
+        return tuple(sorted({self.status, 401, 403, 500, 503, *shape, *((404,) if self.at else ()), *self.errors}))

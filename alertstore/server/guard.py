@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import Headers
 
-from alertstore.server.answers import error
+from alertstore.server.answers import error, unavailable
 from alertstore.store.ids import uuid7
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ SAFE = (
 DESCRIPTION = "/openapi.json"
 """The one path that needs no key: it says nothing of the store."""
 
+MOST = 64
+"""Requests that are worked on at once. Each may hold a body and wait for the store; more than these are told to come again."""
+
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _PORT = re.compile(r":\d{1,5}\Z")
 
@@ -36,6 +39,7 @@ def guarded(app: ASGIApp, *, host: str, key: str | None) -> ASGIApp:
     """The application behind the gate. `host` is the name it was started under; without a `key` nobody is asked for one."""
     expected = None if key is None else f"Bearer {key}".encode()
     names = frozenset({"localhost", host.lower()})
+    inner = _limited(app)
 
     def refusal(scope: Scope, headers: Headers) -> Any:
         if not _is_ours(headers.getlist("host"), names):
@@ -65,9 +69,27 @@ def guarded(app: ASGIApp, *, host: str, key: str | None) -> ASGIApp:
                 message["headers"] = [*message.get("headers", ()), *added]
             await send(message)
 
-        await (refusal(scope, headers) or app)(scope, receive, send_safely)
+        await (refusal(scope, headers) or inner)(scope, receive, send_safely)
 
     return gate
+
+
+def _limited(app: ASGIApp) -> ASGIApp:
+    """The application, which is never asked more than `MOST` things at once."""
+    inside = 0
+
+    async def limit(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal inside
+        if inside >= MOST:
+            await unavailable("Too many requests at once; nothing was changed.")(scope, receive, send)
+            return
+        inside += 1
+        try:
+            await app(scope, receive, send)
+        finally:
+            inside -= 1
+
+    return limit
 
 
 def _is_ours(hosts: list[str], names: frozenset[str]) -> bool:

@@ -85,6 +85,8 @@ def _parameters(model: type[BaseModel] | None, place: str) -> list[dict[str, Any
 def _response(operation: Operation, status: int) -> dict[str, Any]:
     found: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     schema = _ref("Error") if status != operation.status else _envelope(operation)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        found["headers"] = {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}}
     if schema is not None:
         found["content"] = {"application/json": {"schema": schema}}
     return found

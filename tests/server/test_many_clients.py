@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import timedelta
+from itertools import islice
 
 import pytest
 
@@ -68,19 +70,48 @@ def test_what_was_answered_is_there_after_a_restart(tmp_path, run, connect):
         assert connect(port)("GET", alert).data == before
 
 
-def test_a_store_in_trouble_is_a_500_that_says_so_and_no_more(tmp_path, run, connect, caplog):
-    from datetime import timedelta
-
+def test_a_busy_store_is_a_503_that_says_when_to_come_again(tmp_path, run, connect):
     path = tmp_path / "busy.db"
     with run(path, busy_timeout=timedelta(milliseconds=50)) as port, AlertStore.open(path) as other:
         client = connect(port)
         alert = f"/v1/alerts/{client.add(title='x')}"
         with other._repository.locked():
             reply = client("PATCH", alert, {"severity": "High"})
-            assert (reply.status, reply.code) == (500, "INTERNAL_ERROR")
+            assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "SERVICE_UNAVAILABLE", "1")
             assert reply.json["error"]["message"] == "The store is in use by another program; nothing was changed."
             assert client("GET", alert).data["severity"] == "Pending"
         assert client("PATCH", alert, {"severity": "High"}).status == 200
+
+
+def test_a_store_in_trouble_is_a_500_that_says_so_and_no_more(tmp_path, run, connect, caplog):
+    path = tmp_path / "read.db"
+    with AlertStore.open(path) as store:
+        uuid = store.add({"title": "x"}).uuid
+    with run(path, mode="ro") as port:
+        reply = connect(port)("PATCH", f"/v1/alerts/{uuid}", {"severity": "High"})
+        assert (reply.status, reply.code) == (500, "INTERNAL_ERROR")
+        assert reply.json["error"]["message"] == "The store can only be read; nothing was changed."
+    assert str(path) not in reply.raw.decode()
+    assert "read" in caplog.text
+
+
+def test_more_requests_than_are_worked_on_at_once_are_told_to_come_again(tmp_path, run, connect):
+    """While another program holds the store all wait but those too many; then every one that waited is done."""
+    from alertstore.server.guard import MOST
+
+    path, surplus = tmp_path / "crowded.db", 5
+    with run(path) as port, AlertStore.open(path) as other, ThreadPoolExecutor(MOST + surplus) as pool:
+        clients = [connect(port) for _ in range(MOST + surplus)]
+        alert = f"/v1/alerts/{clients[0].add(title='x')}"
+        with other._repository.locked():
+            jobs = [pool.submit(one, "POST", f"{alert}/findings", {"agent_name": "a", "summary": str(n)}) for n, one in enumerate(clients)]
+            refused = [job.result() for job in islice(as_completed(jobs, timeout=60), surplus)]
+            strangers = connect(port)("GET", alert, headers={"Authorization": "Bearer nobody"})
+        told = [(one.status, one.code, one.headers["retry-after"], one.headers["x-frame-options"]) for one in refused]
+        assert told == [(503, "SERVICE_UNAVAILABLE", "1", "DENY")] * surplus
+        assert strangers.status == 401
+        assert sorted(job.result().status for job in jobs) == [201] * MOST + [503] * surplus
+        assert len(connect(port)("GET", f"{alert}/findings").data) == MOST
 
 
 @pytest.mark.long
