@@ -1,6 +1,6 @@
-"""For the tests of programs that use alertstore (extra `testing`): a clock and ids that repeat, factories, strategies.
+"""For the tests of programs that use alertstore (extra `testing`): a clock and ids that repeat, factories, strategies, a remote.
 
-pytest finds the fixtures `alert_store` and `frozen_clock` by itself, hypothesis the strategies of our types. Names are
+pytest finds the fixtures `alert_store`, `frozen_clock` and `fake_remote` by itself, hypothesis the strategies of our types. Names are
 loaded when first used: what a test does not ask for is not imported.
 """
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from alertstore.testing.factories import suricata_alert as suricata_alert
     from alertstore.testing.factories import write_jsonl as write_jsonl
     from alertstore.testing.ids import seeded_ids as seeded_ids
+    from alertstore.testing.remote import FakeRemote as FakeRemote
+    from alertstore.testing.remote_contract import RemoteContract as RemoteContract
+    from alertstore.testing.remote_http import FakeRemoteServer as FakeRemoteServer
     from alertstore.testing.strategies import alert_patches as alert_patches
     from alertstore.testing.strategies import alerts as alerts
     from alertstore.testing.strategies import hostile_text as hostile_text
@@ -26,6 +29,9 @@ _HOMES = {
     "clock": ("FrozenClock",),
     "factories": ("generic_alert", "make_alert", "suricata_alert", "write_jsonl"),
     "ids": ("seeded_ids",),
+    "remote": ("FakeRemote",),
+    "remote_contract": ("RemoteContract",),
+    "remote_http": ("FakeRemoteServer",),
     "strategies": ("alert_patches", "alerts", "hostile_text", "new_alerts", "patches"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from alertstore.store import AlertStore
     from alertstore.testing.clock import FrozenClock
+    from alertstore.testing.remote import FakeRemote
 
 
 @pytest.fixture
@@ -30,3 +31,11 @@ def alert_store(tmp_path: Path, frozen_clock: FrozenClock) -> Iterator[AlertStor
 
     with AlertStore.open(tmp_path / "alerts.db", clock=frozen_clock, ids=seeded_ids()) as store:
         yield store
+
+
+@pytest.fixture
+def fake_remote() -> FakeRemote:
+    """A `FakeRemote` in memory: an empty server with a clock of its own, the same every time."""
+    from alertstore.testing.remote import FakeRemote  # noqa: PLC0415 - as above
+
+    return FakeRemote()
