@@ -93,7 +93,12 @@ def api(stores):
     config = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
     current = SimpleNamespace(run=lambda work: stores[-1].run(work))  # noqa: PLW0108 - the last as it is then
     app = application(current, clock=utc_now, host=HOST, key=KEY, lenient=False)
-    return schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
+    yield schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
+    # Its event loop would live on in a thread of its own; tests that fork come later, and a child inherits what a thread has locked.
+    from schemathesis.python import asgi
+
+    asgi._STACK.close()
+    asgi._PORTAL = None
 
 
 @pytest.fixture
