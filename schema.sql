@@ -34,7 +34,7 @@ CREATE INDEX event_alert ON event (alert_id, seq) WHERE alert_id IS NOT NULL;
 -- What was done to the store itself: who had it, what was taken out of it, under which key.
 CREATE INDEX event_custody ON event (kind, seq)
 WHERE kind IN ('store_created', 'store_sealed', 'store_handed_over', 'store_salvaged', 'signing_key_set', 'alert_redacted', 'record_redacted',
-               'history_pruned', 'setting_changed');
+               'history_pruned', 'setting_changed', 'bundle_imported');
 
 -- These stop accidents. Whoever owns the file can drop them; the tree, held against a checkpoint kept elsewhere, shows that.
 CREATE TRIGGER event_in_order BEFORE INSERT ON event
@@ -73,12 +73,14 @@ CREATE TABLE pruned (
 
 -- One file (or stream) that was read. The counts are null until it was read to its end.
 -- columns, delimiter: the header of a CSV or TSV file, which its records need to be read.
+-- member: the member of each of its records that is the alert as its tool wrote it, where a remote hands them out wrapped.
 CREATE TABLE import (
   id          INTEGER PRIMARY KEY,
   name        TEXT NOT NULL,
   source_name TEXT NOT NULL,
   columns     TEXT,
   delimiter   TEXT,
+  member      TEXT,
   started_at  INTEGER NOT NULL,
   finished_at INTEGER,
   sha256      BLOB,
@@ -117,7 +119,8 @@ CREATE TABLE detection_rule (
 -- status: Open, Triaging, Escalated, Closed. severity: Pending, Informational, Low, Medium, High, Critical. enrichment_status: Pending,
 -- Enriched, Failed. malice: Pending, Benign, Suspicious, Malicious. (verify, not a CHECK, holds them to it: imports stay fast.)
 -- malice: malice_override, else the worst malice of the alert's indicators, else Pending.
--- predecessor: uuid of the closed alert that this one repeats. heads: register -> seqs of the edits that stand.
+-- predecessor: uuid of the closed alert that this one repeats. heads: register -> seqs of the edits that stand; more than one where
+-- edits that did not know of each other came from several stores.
 CREATE TABLE alert (
   id                     INTEGER PRIMARY KEY,
   uuid                   TEXT NOT NULL UNIQUE,
@@ -163,7 +166,8 @@ CREATE TABLE deleted_alert (
 ) STRICT;
 
 -- Every record that reported an alert, one for each event alert_ingested or alert_deduplicated (same seq).
--- The identity of a record is (source_name, sha256): what comes again is not kept again.
+-- The identity of a record is (source_name, sha256): what comes again is not kept again. raw is null where it was redacted, and where
+-- the alert came from another store without it (its event says: withheld).
 CREATE TABLE occurrence (
   seq         INTEGER PRIMARY KEY,
   alert_id    INTEGER NOT NULL,
@@ -246,6 +250,49 @@ CREATE TABLE context_document (
   updated_at      INTEGER NOT NULL,
   seq             INTEGER NOT NULL
 ) STRICT;
+
+-- What sync knows of each alert that has to do with a remote: what the remote last showed, and what is on its way there. seq: the newest
+-- event alert_synced of the alert; state: the JSON that it holds, of which remote_uuid and open repeat what is looked for. open: something
+-- is left to be done or decided. The row stays when the alert is deleted.
+CREATE TABLE sync_alert (
+  alert_id    INTEGER PRIMARY KEY,
+  seq         INTEGER NOT NULL,
+  remote_uuid TEXT,
+  open        INTEGER NOT NULL CHECK (open IN (0, 1)),
+  state       TEXT NOT NULL
+) STRICT;
+CREATE INDEX sync_uuid ON sync_alert (remote_uuid) WHERE remote_uuid IS NOT NULL;
+CREATE INDEX sync_open ON sync_alert (alert_id) WHERE open = 1;
+
+-- What sync knows of each remote as a whole. seq: the newest event remote_synced of that name; state: the JSON that it holds.
+CREATE TABLE sync_remote (
+  name  TEXT PRIMARY KEY,
+  seq   INTEGER NOT NULL,
+  state TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Other uuids that alerts go by, since another store or the remote met them first; one for each event alert_aliased (same seq).
+CREATE TABLE alias (
+  uuid     TEXT PRIMARY KEY,
+  alert_id INTEGER NOT NULL,
+  seq      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alias_alert ON alias (alert_id);
+
+-- Events of other stores that are kept here: event `number` of the store `store_id` is event `seq` of this one.
+CREATE TABLE foreign_event (
+  store_id TEXT NOT NULL,
+  number   INTEGER NOT NULL,
+  seq      INTEGER NOT NULL UNIQUE,
+  PRIMARY KEY (store_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- The longest history of each other store that a bundle proved: how many events, and the root of their tree (hex).
+CREATE TABLE foreign_store (
+  store_id TEXT PRIMARY KEY,
+  size     INTEGER NOT NULL,
+  root     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Full-text search over what search_text shows, kept in step with the rows in the same transaction. (A view that FTS5 reads from may
 -- use no virtual table, so tags stand as the JSON they are; to a tokenizer its punctuation is nothing.)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from alertstore.domain.alert import Finding as Finding
     from alertstore.domain.alert import Indicator as Indicator
     from alertstore.domain.alert import Occurrence as Occurrence
+    from alertstore.domain.bundle import BundleManifest as BundleManifest
     from alertstore.domain.dedup import DedupPolicy as DedupPolicy
     from alertstore.domain.drafts import NewAlert as NewAlert
     from alertstore.domain.drafts import NewRule as NewRule
@@ -27,9 +28,14 @@ if TYPE_CHECKING:
     from alertstore.domain.metrics import Durations as Durations
     from alertstore.domain.metrics import Rate as Rate
     from alertstore.domain.metrics import RuleMetrics as RuleMetrics
+    from alertstore.domain.plan import Conflict as Conflict
+    from alertstore.domain.plan import SyncItem as SyncItem
+    from alertstore.domain.plan import SyncPlan as SyncPlan
+    from alertstore.domain.plan import SyncResult as SyncResult
     from alertstore.domain.proofs import ConsistencyProof as ConsistencyProof
     from alertstore.domain.proofs import InclusionProof as InclusionProof
     from alertstore.domain.query import Page as Page
+    from alertstore.domain.syncpolicy import SyncPolicy as SyncPolicy
     from alertstore.domain.verdict import Problem as Problem
     from alertstore.domain.verdict import VerifyReport as VerifyReport
     from alertstore.domain.vocabulary import AlertStatus as AlertStatus
@@ -68,17 +74,22 @@ if TYPE_CHECKING:
     from alertstore.storage.salvage import SalvagedTable as SalvagedTable
     from alertstore.storage.salvage import SalvageReport as SalvageReport
     from alertstore.store import AlertStore as AlertStore
+    from alertstore.store.bundling import BundleResult as BundleResult
+    from alertstore.store.bundling import ExportResult as ExportResult
     from alertstore.store.checkpoint import Checkpoint as Checkpoint
     from alertstore.store.results import BulkResult as BulkResult
     from alertstore.store.results import ImportResult as ImportResult
     from alertstore.store.results import IngestResult as IngestResult
     from alertstore.store.results import Rejection as Rejection
     from alertstore.store.signatures import SignedCheckpoint as SignedCheckpoint
+    from alertstore.sync.http import HttpRemote as HttpRemote
+    from alertstore.sync.remote import Remote as Remote
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "domain.alert": ("Alert", "AlertSummary", "ContextDocument", "DetectionRule", "Finding", "Indicator", "Occurrence"),
+    "domain.bundle": ("BundleManifest",),
     "domain.dedup": ("DedupPolicy",),
     "domain.drafts": ("NewAlert", "NewRule"),
     "domain.events": ("Event", "EventKind"),
@@ -86,8 +97,10 @@ _HOMES = {
     "domain.lifecycle": ("LifecyclePolicy",),
     "domain.manifest": ("Manifest",),
     "domain.metrics": ("AlertMetrics", "Durations", "Rate", "RuleMetrics"),
+    "domain.plan": ("Conflict", "SyncItem", "SyncPlan", "SyncResult"),
     "domain.proofs": ("ConsistencyProof", "InclusionProof"),
     "domain.query": ("Page",),
+    "domain.syncpolicy": ("SyncPolicy",),
     "domain.vocabulary": ("AlertStatus", "CloseClassification", "EnrichmentStatus", "IndicatorType", "Malice", "Severity"),
     "errors": (
         "AlertNotFoundError", "AlertStoreError", "AlertValidationError", "BundleError", "ClassificationRequiredError",
@@ -98,12 +111,15 @@ _HOMES = {
     ),
     "signing": ("SigningKey",),
     "store": ("AlertStore",),
+    "store.bundling": ("BundleResult", "ExportResult"),
     "store.checkpoint": ("Checkpoint",),
     "store.signatures": ("SignedCheckpoint",),
     "storage.acquire": ("Acquisition",),
     "storage.health": ("Health",),
     "storage.salvage": ("SalvageReport", "SalvagedTable"),
     "store.results": ("BulkResult", "ImportResult", "IngestResult", "Rejection"),
+    "sync.http": ("HttpRemote",),
+    "sync.remote": ("Remote",),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

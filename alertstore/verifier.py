@@ -1,4 +1,4 @@
-r"""Check an alertstore file, a sealed bundle or a proof, with Python's standard library alone: `python3 verify.py --help`.
+r"""Check an alertstore file, a sealed store, a bundle or a proof, with Python's standard library alone: `python3 verify.py --help`.
 
 Nothing of alertstore is imported: this file is the history's rules written a second time. A bundle holds a copy of it. Whoever
 made the bundle could have put another program there, so where that matters, run a copy that came some other way.
@@ -17,19 +17,22 @@ import os
 import re
 import sqlite3
 import stat
+import struct
 import sys
+import zlib
+from bisect import bisect_right
 from collections import Counter
 from contextlib import closing
 from datetime import datetime, timedelta
 from hashlib import file_digest, sha256, sha512
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 Row = dict[str, Any]
-SCHEMA = "e0dfb533ba4049f9f1e68b76f70ba024b1cfc4aeea15bd495f16217029d71fad"
+SCHEMA = "f82c04e6ce883480e3f0fb866dabab3678d4ee8841798dd4f42291528ad2f915"
 """SHA-256 over what a store's schema holds, but for plain indexes and the tables that SQLite's search keeps for itself."""
 COLUMNS = (
     "uuid", "source_name", "severity", "status", "enrichment_status", "close_classification", "tags", "malice_override",
@@ -40,6 +43,7 @@ COLUMNS = (
 MANIFEST = ["store", "file", "bytes", "sha256", "events", "root", "sealed_at", "sealed_by", "alertstore", "sqlite"]
 FINDING = ("agent_name", "summary", "confidence", "recommended_action", "evidence")
 MALICE = ("Pending", "Benign", "Suspicious", "Malicious")
+OF_DELETED = ("alert_redacted", "alert_synced", "alert_aliased")
 REDACTED = "[redacted]"
 DEEPEST = 64  # objects and lists inside one another
 FORGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, OverflowError)
@@ -260,6 +264,7 @@ class Audit:
         self.ruled, self.created = dict[str, int](), dict[str, tuple[int, int]]()
         self.rejected, self.redacted_records = dict[int, Event](), dict[int, int]()
         self.redacted_indicators: set[int] = set()
+        self.remotes, self.stores = dict[str, Row](), dict[str, Row]()
         self.verdicts, self.judged = dict[str, Row](), dict[str, list[Event]]()
         self.deleted, self.gone, self.checked = dict[int, str](), set[int](), Counter[str]()
         self.part_salts: dict[int, dict[str, bytes]] = {}
@@ -377,6 +382,8 @@ class Audit:
             self.problem("event", f"event {seq}", "an alert, and a salt, where its kind has them", [event.alert, event.salt])
         if seq < self.base:  # the carried state says what all of this came to
             return
+        if "store" in said.get("origin", ()) and "seq" in said["origin"]:
+            self.foreign(said["origin"]["store"], said["origin"]["seq"], seq)
         if event.alert is None:
             getattr(self, f"_on_{event.kind}")(event)
             return
@@ -384,6 +391,18 @@ class Audit:
         if not (event.alert == self.alerts if event.kind in {"alert_ingested", "alert_carried"} else 1 <= event.alert <= self.alerts):
             self.problem("event", f"event {seq}", f"alerts numbered in order, {self.alerts} so far", event.alert)
             raise Enough
+
+    def foreign(self, store: str, number: int, seq: int) -> None:
+        """An event of another store, kept here as event `seq`: there is a row that says so."""
+        if type(seq) is not int:
+            raise ValueError("not the number of an event", seq)
+        self.beside("foreign_event", "seq", {"store_id": store, "number": number, "seq": seq})
+
+    def beside(self, table: str, key: str, expected: Row) -> None:
+        """Hold the row that a key names, of a table that sync keeps, against what it should be, and count it."""
+        found = next(self.rows(f"SELECT * FROM {table} WHERE {key} = ?", expected[key]), None)
+        self.same(f"{table} {expected[key]}", expected, found or {})
+        self.checked[table] += found is not None
 
     # What each kind of event about the store itself comes to.
 
@@ -408,6 +427,9 @@ class Audit:
         self.settings |= event.facts["settings"]
         self.keys = [(since, key) for since, key in event.facts["keys"]]
         self.carried_indicators = event.facts["indicators"]
+        self.stores = {
+            store: {"store_id": store, "size": size, "root": root} for store, size, root in event.facts.get("foreign_stores", ())
+        }
 
     def _on_history_pruned(self, event: Event) -> None:
         self._on_store_salvaged(event)
@@ -415,7 +437,7 @@ class Audit:
 
     def _on_import_started(self, event: Event) -> None:
         facts = rule_columns(event.facts)
-        row = {name: facts.get(name) for name in ("name", "source_name", "columns", "delimiter")}
+        row = {name: facts.get(name) for name in ("name", "source_name", "columns", "delimiter", "member")}
         self.imports[int(event.body["subject"])] = row | {"started_at": event.body["at"]}
 
     def _on_import_finished(self, event: Event) -> None:
@@ -477,6 +499,19 @@ class Audit:
         if "content" in event.body:
             self.judged.setdefault(event.body["subject"], []).append(event)
 
+    def _on_remote_synced(self, event: Event) -> None:
+        name = event.body["subject"]
+        self.remotes[name] = {"name": name, "seq": event.seq, "state": dump(event.facts["state"])}
+
+    def _on_bundle_imported(self, event: Event) -> None:
+        store, size = event.facts["store"], event.facts["size"]
+        if store not in self.stores or size >= self.stores[store]["size"]:
+            self.stores[store] = {"store_id": store, "size": size, "root": event.facts["root"]}
+
+    def _on_foreign_events_carried(self, event: Event) -> None:
+        for store, number, seq in event.facts["events"]:
+            self.foreign(store, number, seq)
+
     # The tables.
 
     def all_alerts(self) -> None:
@@ -484,9 +519,12 @@ class Audit:
         for number in range(1, self.alerts + 1):
             Alert(self, number).check()
         self.same("deleted_alert", self.deleted, {row["id"]: row["uuid"] for row in self.rows("SELECT * FROM deleted_alert")})
-        for table in ("alert", "alert_indicator", "occurrence", "finding"):
+        for table in ("alert", "alert_indicator", "occurrence", "finding", "sync_alert", "alias", "foreign_event"):
             ((found,),) = self.conn.execute(f"SELECT count(*) FROM {table}")
             self.same(table, {"rows": self.checked[table]}, {"rows": found})
+        for table in ("alert", "deleted_alert"):
+            for (uuid,) in self.conn.execute(f"SELECT s.uuid FROM alias s CROSS JOIN {table} a ON a.uuid = s.uuid"):
+                self.problem("row", f"alias {uuid}", "not the uuid of an alert", table)
 
     def indicators(self) -> None:
         """Their numbers and times follow from the alerts that have them; their verdicts stand in events."""
@@ -540,6 +578,8 @@ class Audit:
         imports = {row.pop("id"): row | {"sha256": row["sha256"] and row["sha256"].hex()} for row in self.rows("SELECT * FROM import")}
         self.each("detection rule", self.rules, rules)
         self.each("import", self.imports, imports)
+        self.each("sync_remote", self.remotes, {row["name"]: row for row in self.rows("SELECT * FROM sync_remote")})
+        self.each("foreign_store", self.stores, {row["store_id"]: row for row in self.rows("SELECT * FROM foreign_store")})
 
     def each(self, what: str, expected: Mapping[Any, Row], found: Mapping[Any, Row]) -> None:
         """Hold every row of a table against what it should be."""
@@ -609,6 +649,8 @@ class Alert:
         """Read its events and its rows."""
         self.audit, self.number, self.state, self.deleted = audit, number, dict[str, Any](), False
         self.redacted: dict[str, int] = {}
+        self.withheld: set[int] = set()
+        self.synced: Event | None = None
         sql = "SELECT seq, kind, alert_id, salt, body FROM event WHERE alert_id = ? AND seq >= ? ORDER BY seq"
         found = audit.conn.execute(sql, (number, audit.base))
         self.events = [Event(seq, kind, alert, salt, audit.parsed(body)) for seq, kind, alert, salt, body in found]
@@ -632,6 +674,15 @@ class Alert:
                     audit.problem("event", f"event {event.seq}", f"a {event.kind} that follows from the events before it", repr(fault))
         self.registers()
         self.leftovers()
+        if self.synced is not None:
+            state = self.synced.facts["state"]
+            expected = {
+                "alert_id": self.number,
+                "seq": self.synced.seq,
+                "remote_uuid": state.get("uuid"),
+                "open": int(bool(state.get("open"))),
+            }
+            audit.beside("sync_alert", "alert_id", expected | {"state": dump(state)})
         audit.checked["alert"] += self.row is not None
         audit.checked["alert_indicator"] += len(self.links)
         audit.checked["occurrence"] += len(self.records)
@@ -652,17 +703,18 @@ class Alert:
             self.state |= {"uuid": body["subject"], "source_name": facts["source_name"], "predecessor": facts.get("predecessor")}
             self.state |= {"tags": dump(new["tags"] or []), "detection_rule_id": None if rule is None else self.audit.rules[rule]["id"]}
             self.state |= dict.fromkeys(("occurred_at", "last_seen_at"), facts["occurred_at"]) | {"duplicate_count": 0}
-            self.state |= dict.fromkeys(("created_at", "ingested_at", "updated_at"), at) | {"heads": {"lifecycle": []}}
+            self.state |= {"created_at": facts.get("created_at", at), "ingested_at": at, "updated_at": at, "heads": {"lifecycle": []}}
             self.state["occurred_at_assumed"] = int("occurred_at_assumed" in facts)
         elif event.kind == "alert_carried":
             self.redacted |= event.facts.get("redacted", {})
+            self.withheld.update(event.facts.get("withheld", ()))
             self.deleted = "deleted" in event.facts
             self.state = {"uuid": body["subject"]}
             if not self.deleted:
                 columns = event.facts["columns"]
                 self.state |= columns | {"tags": dump(columns["tags"]), "heads": dict(columns["heads"])}
         else:
-            if self.state["uuid"] != body["subject"] or (self.deleted and event.kind != "alert_redacted"):
+            if self.state["uuid"] != body["subject"] or (self.deleted and event.kind not in OF_DELETED):
                 raise ValueError("of another alert, or of one that was deleted", body["subject"])
             self.go_on(event)
 
@@ -674,6 +726,10 @@ class Alert:
             self.audit.redacted_indicators.update(event.facts.get("indicators", ()))
         elif event.kind == "alert_deleted":
             self.deleted = True
+        elif event.kind == "alert_synced":
+            self.synced = event
+        elif event.kind == "alert_aliased":
+            self.audit.beside("alias", "uuid", {"uuid": str(event.facts["uuid"]), "alert_id": self.number, "seq": event.seq})
         elif event.kind == "alert_deduplicated":
             state["duplicate_count"] += 1
             state["last_seen_at"] = max(state["last_seen_at"], event.facts["occurred_at"])
@@ -684,11 +740,19 @@ class Alert:
                 state[name] = after
             if "changes" in event.body:
                 state |= event.body.get("sets", {})
-                state["heads"] = heads = state["heads"] or {"lifecycle": []}
-                for edit in event.body.get("edits", ()):
-                    self.audit.same(f"event {event.seq}: replaced", {"sup": heads.get(edit["register"], [])}, {"sup": edit["sup"]}, "event")
-                    heads[edit["register"]] = [event.seq]
+            for edit in event.body.get("edits", ()):
+                self.edit(event, edit["register"], edit["sup"])
             state["updated_at"] = event.body["at"]
+
+    def edit(self, event: Event, register: str, replaced: list[int]) -> None:
+        """An edit made here replaces all edits that stood; one that another store made only those that it knew of."""
+        heads = self.state["heads"]
+        stood = heads.get(register, [])
+        if "store" in event.body.get("origin", ()):
+            heads[register] = sorted({seq for seq in stood if seq not in replaced} | {event.seq})
+        else:
+            self.audit.same(f"event {event.seq}: replaced", {"sup": stood}, {"sup": replaced}, "event")
+            heads[register] = [event.seq]
 
     def is_erased(self, event: Event, part: str) -> bool:
         """Whether a later event says that this part of the alert was erased."""
@@ -705,6 +769,7 @@ class Alert:
             }
             expected["source_name"] = self.state.get("source_name", row["source_name"])
             audit.same(f"occurrence {event.seq}", expected, {name: row[name] for name in expected})
+            self.withheld.update({event.seq} if event.facts.get("withheld") else ())
             record["record"] = canonical(row["sha256"].hex())
         if event.kind == "alert_deduplicated":
             audit.commits(event, record)
@@ -799,7 +864,8 @@ class Alert:
                 extra.append(link["seq"])
         extra += [seq for seq in self.findings if seq < self.redacted.get("findings", never)]
         for seq, record in self.records.items():
-            if (record["raw"] is None) != (seq < self.redacted.get("record", never)):
+            is_erased = seq < self.redacted.get("record", never)
+            if (record["raw"] is None) != is_erased and (is_erased or seq not in self.withheld):
                 audit.problem("content", f"occurrence {seq}: raw", "bytes, unless they were redacted", record["raw"] and "bytes")
             elif record["raw"] is not None and sha256(record["raw"]).digest() != record["sha256"]:
                 audit.problem("content", f"occurrence {seq}: raw", record["sha256"].hex(), sha256(record["raw"]).hexdigest())
@@ -1105,14 +1171,19 @@ def follows(old: int, old_root: bytes, size: int, root: bytes, path: list[bytes]
 
 def check_body(text: str, seq: int) -> None:
     """Raise ValueError where a body is not canonical JSON that says it is event `seq`: nobody may read two events in one."""
+    check_depth(text)
+    said = json.loads(text)
+    if dump(said) != text or type(said["seq"]) is not int or said["seq"] != seq:
+        raise ValueError(f"not the body of an event with the number {seq}")
+
+
+def check_depth(text: str) -> None:
+    """Raise ValueError where objects and lists are nested too deep."""
     depth = 0
     for mark in re.findall(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', text, re.DOTALL):
         depth += (mark in "[{") - (mark in "]}")
         if depth > DEEPEST:
             raise ValueError("nested too deep")
-    said = json.loads(text)
-    if dump(said) != text or type(said["seq"]) is not int or said["seq"] != seq:
-        raise ValueError(f"not the body of an event with the number {seq}")
 
 
 def without_repeats(pairs: list[tuple[str, Any]]) -> Row:
@@ -1120,6 +1191,425 @@ def without_repeats(pairs: list[tuple[str, Any]]) -> Row:
     if len(dict(pairs)) != len(pairs):
         raise ValueError("a key is there twice")
     return dict(pairs)
+
+
+# --- bundles ---
+
+MEMBERS = ("README.txt", "MANIFEST", "alerts.jsonl", "events.jsonl", "proof.json", "verify.py")
+BUNDLE = ("store", "since", "size", "root", "made_at", "made_by", "alerts", "events", "records", "payloads", "alertstore", "schema")
+COUNTS = ("since", "size", "alerts", "events", "records", "schema")
+LINE = {
+    "uuid", "aliases", "source_name", "title", "description", "fingerprint", "occurred_at", "created_at", "rule", "events", "indicators",
+    "records", "findings", "sync",
+}  # fmt: skip
+OF_ALERTS = {
+    "ingested", "deduplicated", "status_updated", "closed", "reclassified", "severity_updated", "tags_updated", "malice_updated",
+    "conflict_resolved", "finding_added", "indicators_added", "aliased", "synced", "enrichment_completed",
+}  # fmt: skip
+TEXTS = {"name", "source_rule_id", "source_name", "severity", "run_frequency", "created_by", "documentation"}
+LISTS = {"mitre_tactics", "mitre_techniques", "mitre_subtechniques", "data_sources"}
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+FIRST, LAST = -8_520_336_000_000_000, 8_835_984_000_000_000  # microseconds: the years 1700 to 2249
+LONGEST = {"line": 64 << 20, "record": 16 << 20, "body": 1 << 20, "text": 4 << 20, "manifest": 1 << 20, "events": 64 << 20}
+dump_ascii = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+class Packed(NamedTuple):
+    """A member of an archive: its name, CRC-32, bytes packed and unpacked, and where its header stands."""
+
+    name: str
+    checksum: int
+    packed: int
+    size: int
+    place: int
+
+    def headers(self) -> tuple[bytes, bytes]:
+        """Its two headers, before its content and in the directory: all that there is in them follows from the above."""
+        said = struct.pack("<5H3I2H", 20, 0, 8, 0, 33, self.checksum, self.packed, self.size, len(self.name), 0)
+        name = self.name.encode()
+        return b"PK\3\4" + said + name, b"PK\1\2\x14\3" + said + struct.pack("<3H2I", 0, 0, 0, 0o100644 << 16, self.place) + name
+
+
+def must(holds: object, *words: object) -> None:
+    """Raise ValueError unless it holds."""
+    if not holds:
+        raise ValueError(" ".join(map(str, words)))
+
+
+def is_text(value: object) -> bool:
+    """Whether it is text without NUL."""
+    return type(value) is str and "\0" not in value
+
+
+def is_time(value: Any) -> bool:
+    """Whether it is a time that a store can keep."""
+    return type(value) is int and FIRST <= value < LAST
+
+
+def brief(fault: BaseException) -> str:
+    """A fault in a line: some of them quote all that they were given."""
+    return (str(fault) if type(fault) is ValueError else f"{type(fault).__name__}: {fault}")[:400]
+
+
+def known(text: str) -> None:
+    """Raise `CannotCheckError` where a MANIFEST is of a format that this program does not know; ValueError where it is none."""
+    number = re.match(r"alertstore bundle ([1-9][0-9]{0,8})\n", text)
+    must(number, "its MANIFEST does not begin with: alertstore bundle 1")
+    if number and number[1] != "1":
+        raise CannotCheckError(f"the bundle was made by a newer alertstore: it is of format {number[1]}")
+
+
+def refuse(number: str) -> NoReturn:
+    """For numbers that no body has."""
+    raise ValueError(f"the number {number[:40]}")
+
+
+def whole_number(digits: str) -> int:
+    """An integer that every reader of JSON can hold."""
+    return int(digits) if len(digits) < 18 and abs(int(digits)) < 1 << 53 else refuse(digits)
+
+
+def spelled(raw: bytes) -> Any:
+    """A line as JSON; ValueError where it is not spelled in the one way."""
+    text = raw.decode("ascii")
+    if len(text) > 1 << 20:
+        marks = sum(map(re.sub(r'"(?:[^"\\]++|\\.)*+"?', "", text, flags=re.DOTALL).count, "[{,"))
+        must(6 * marks <= len(text), "more values than a line of its length has")
+    said = json.loads(text, parse_int=whole_number, parse_float=refuse, parse_constant=refuse)
+    must(dump_ascii(said) == text, "not JSON in its one spelling")
+    canonical(said)  # raises for half of a surrogate pair
+    return said
+
+
+def is_like(pattern: str, value: object) -> bool:
+    """Whether it is text of that form."""
+    return type(value) is str and re.fullmatch(pattern, value) is not None
+
+
+class Stick:
+    """A bundle, as it goes from store to store on a stick: `check` raises ValueError where anything of it does not hold."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Look at an open file."""
+        self.file, self.size = file, file.seek(0, os.SEEK_END)
+        self.members, self.said, self.note = dict[str, Packed](), dict[str, Any](), ""
+        self.leaves, self.keys, self.stores, self.records = dict[int, bytes](), list[str](), list[object](), 0
+
+    def check(self, trusted: str | None) -> list[str]:
+        """Check all of it; the keys that signed it, of the one that is trusted, or else of the one that its own store named last."""
+        self.archive()
+        self.manifest()
+        for name in ("README.txt", "verify.py"):
+            self.whole(name, LONGEST["text"])
+        self.events()
+        by = self.signed(trusted)
+        self.alerts()
+        must(len(self.leaves) == self.said["events"], len(self.leaves), "events, and the MANIFEST says", self.said["events"])
+        self.proof()
+        return by
+
+    def at(self, place: int, length: int) -> bytes:
+        """Bytes of the file."""
+        self.file.seek(place)
+        return self.file.read(length)
+
+    def archive(self) -> None:
+        """The headers of the archive: there is one way to write them, so every byte of them is known."""
+        must(22 <= self.size < 1 << 32, "too short, or too large")
+        *_, number, length, start, comment = struct.unpack("<4s4H2IH", end := self.at(self.size - 22, 22))
+        must(end[:4] == b"PK\5\6" and not comment and start + length == self.size - 22, "cut off, or something was added to it")
+        must(number <= 64 and length < 10_000, "too many members")
+        listed, found = self.at(start, length), list[Packed]()
+        while listed:
+            must(len(listed) >= 46, "a damaged directory")
+            checksum, packed, size, named, extra, remark, *_, place = struct.unpack_from("<3I5H2I", listed, 16)
+            found.append(Packed(listed[46 : 46 + named].decode("ascii"), checksum, packed, size, place))
+            listed = listed[46 + named + extra + remark :]
+        self.members = {one.name: one for one in found}
+        if "MANIFEST" in self.members:
+            known(next(self.pieces("MANIFEST"), b"")[:64].decode(errors="replace"))
+        must([one.name for one in found] == list(MEMBERS), "other members than", *MEMBERS)
+        edge = 0
+        for one in (self.members[name] for name in (*MEMBERS[2:], *MEMBERS[:2])):  # the order in which they stand
+            before = one.headers()[0]
+            must(
+                one.place == edge and self.at(edge, len(before)) == before, one.name, "does not follow, or its header is not as it must be"
+            )
+            edge += len(before) + one.packed
+        expected = b"".join(one.headers()[1] for one in found)
+        expected += struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 6, 6, len(expected), edge, 0)
+        must(self.at(edge, self.size) == expected, "a directory that is not as it must be")
+        total = sum(one.size for one in found)
+        must(total < 1 << 32 and total <= (256 << 20) + 100 * self.size, "larger, unpacked, than it may be")
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of a member; ValueError at its end, where that, or the content, is not what headers and MANIFEST say."""
+        one, inflate, packed = self.members[name], zlib.decompressobj(-15), b""
+        place, left, digest, checksum, size = one.place + 30 + len(name), one.packed, sha256(), 0, 0
+        while not inflate.eof:
+            if not packed:
+                packed = self.at(place, min(left, 1 << 18))
+                place, left = place + len(packed), left - len(packed)
+            content = inflate.decompress(packed, 1 << 20)
+            must(packed or content or inflate.eof, name, "is cut off")
+            packed, size, checksum = inflate.unconsumed_tail, size + len(content), zlib.crc32(content, checksum)
+            must(size <= one.size, name, "is larger than its header says")
+            digest.update(content)
+            yield content
+        must(not left and not packed and not inflate.unused_data, name, "goes on after its end")
+        must((size, checksum) == (one.size, one.checksum), name, "is not what its header says")
+        must(self.said.get(name, (digest.hexdigest(), size)) == (digest.hexdigest(), size), name, "is not what the MANIFEST says")
+
+    def whole(self, name: str, most: int) -> bytes:
+        """The content of a small member."""
+        must(self.members[name].size <= most, name, "is larger than it may be")
+        return b"".join(self.pieces(name))
+
+    def lines(self, name: str) -> Iterator[tuple[str, Any]]:
+        """Each line of a member: where it stands, and what it says."""
+        number, rest = 0, b""
+        for piece in self.pieces(name):
+            *whole, rest = (rest + piece).split(b"\n")
+            must(len(rest) <= LONGEST["line"], name, "has a line that is longer than it may be")
+            for raw in whole:
+                number += 1
+                try:
+                    yield f"{name}, line {number}", spelled(raw)
+                except FORGED as fault:
+                    raise ValueError(f"{name}, line {number}: {brief(fault)}") from fault
+        must(not rest, name, "does not end with the end of a line")
+
+    def manifest(self) -> None:
+        """What the bundle says it holds."""
+        text = self.whole("MANIFEST", LONGEST["manifest"]).decode()
+        known(text)
+        if "\n\n" in text:
+            self.note, (text, _) = text, read_note(text)
+        first, *rest, end = text.split("\n")
+        said: dict[str, Any] = dict(line.split(" ", 1) for line in rest[: len(BUNDLE)])
+        must(first and not end and list(said) == list(BUNDLE), "the lines of the MANIFEST are", *BUNDLE)
+        for name in COUNTS:
+            must(is_like("0|[1-9][0-9]{0,15}", said[name]), name, "is not a whole number")
+            said[name] = whole_number(said[name])
+        if said["schema"] > 1:
+            raise CannotCheckError("the bundle was made by a newer alertstore")
+        forms = {"store": "[!-*,-~]{1,255}", "root": "[0-9a-f]{64}", "payloads": "yes|no", "alertstore": "[!-~]{1,64}"}
+        forms["made_at"] = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z"
+        for name, form in forms.items():
+            must(is_like(form, said[name]), name, "is not what it must be")
+        by = json.loads(said["made_by"])
+        must(said["schema"] == 1 and type(by) is str and json.dumps(by) == said["made_by"], "schema or made_by is not what it must be")
+        found = [re.fullmatch("member ([0-9a-f]{64}) (0|[1-9][0-9]{0,15}) ([!-~]+)", line) for line in rest[len(BUNDLE) :]]
+        must([one and one[3] for one in found] == [name for name in MEMBERS if name != "MANIFEST"], "the MANIFEST names other members")
+        self.said = said | {one[3]: (one[1], int(one[2])) for one in found if one}
+
+    def events(self) -> None:
+        """The events that are none of alerts: they say which store it is, and name its keys."""
+        last = 0
+        must(self.members["events.jsonl"].size <= LONGEST["events"], "events.jsonl is larger than it may be")
+        for where, one in self.lines("events.jsonl"):
+            seq, said = self.event(one)
+            must(seq > last and not said["kind"].startswith("alert_") and one["salt"] is None, where, "does not belong there")
+            last, kind = seq, said["kind"]
+            if kind == "store_created":
+                self.stores.append(said["facts"].get("store_id"))
+            elif kind == "signing_key_set":
+                self.keys.append(said["facts"]["public_key"])
+            elif kind in {"history_pruned", "store_salvaged"}:
+                self.stores.append(said["facts"]["settings"]["store_id"])
+                self.keys += [key for _, key in said["facts"]["keys"]]
+        must(set(self.stores) == {self.said["store"]}, "its events are not those of the store", self.said["store"])
+
+    def signed(self, trusted: str | None) -> list[str]:
+        """The keys that signed the MANIFEST, of those that it must be signed by."""
+        must(all(is_like("[0-9a-f]{64}", key) for key in (self.keys if self.note and not trusted else ())), "a key that is none")
+        keys = [trusted] if trusted else self.keys[-1:]
+        by = signers(self.note, f"alertstore/{self.said['store']}", keys)[1] if self.note else []
+        must(by or not (trusted or self.note), "its MANIFEST is not signed by", *(keys or ["a key that its store names"]))
+        return by
+
+    def event(self, one: Any) -> tuple[int, Any]:
+        """An event that is well formed: its number and body. Its leaf is noted."""
+        must(type(one) is dict and one.keys() == {"body", "salt"} and type(said := one["body"]) is dict, "an event holds body and salt")
+        seq, salt = said["seq"], one["salt"]
+        must(type(seq) is int and seq > 0 and type(said["v"]) is int and said["v"] == 1, "no number, or another version")
+        must(all(type(said[name]) is str for name in ("kind", "subject", "actor")) and is_time(said["at"]), f"event {seq} is not whole")
+        body = canonical(said)
+        must(len(body) <= LONGEST["body"], f"event {seq} is larger than it may be")
+        if body.count(b"{") + body.count(b"[") > DEEPEST:
+            check_depth(body.decode())
+        must(("content" in said) == (salt is not None) or not said["kind"].startswith("alert_"), f"event {seq}: a salt for content only")
+        must(salt is None or ("content" in said and is_like("[0-9a-f]{32}", salt)), f"event {seq}: no salt")
+        must(seq not in self.leaves, f"event {seq} is there twice")
+        self.leaves[seq] = sha256(b"\0" + body).digest()
+        return seq, said
+
+    def alerts(self) -> None:
+        """Every alert, and how many there are."""
+        uuids = set[str]()
+        for number, (where, line) in enumerate(self.lines("alerts.jsonl"), 1):
+            try:
+                self.alert(line)
+                uuids.add(line["uuid"])
+                must(len(uuids) == number, "an alert that is there twice")
+            except FORGED as fault:
+                raise ValueError(f"{where}: {brief(fault)}") from fault
+        must(
+            (len(uuids), self.records) == (self.said["alerts"], self.said["records"]),
+            "alerts or records are not as many as the MANIFEST says",
+        )
+
+    def alert(self, line: Any) -> None:
+        """An alert: its events in order, and all content against them."""
+        must(type(line) is dict and line.keys() == LINE, "not the line of an alert")
+        self.head(line)
+        held: dict[str, set[str]] = {"indicators": set(), "records": set(), "findings": set()}
+        last, aliases = 0, list[str]()
+        for number, one in enumerate(line["events"]):
+            seq, said = self.event(one)
+            kind, facts, key, content = said["kind"], said.get("facts", {}), str(seq), dict[str, bytes]()
+            must(
+                kind.startswith("alert_") and kind[6:] in OF_ALERTS and (kind == "alert_ingested") == (not number), f"event {seq}: a {kind}"
+            )
+            must(said["subject"] == line["uuid"] and seq > last and type(facts) is dict, f"event {seq} is not in its place")
+            must("occurred_at" not in facts or is_time(facts["occurred_at"]), f"event {seq}: no time")
+            last = seq
+            if kind in {"alert_ingested", "alert_deduplicated"}:
+                held["records"].add(key)
+                content["record"] = canonical(self.record(line["records"][key]))
+            if kind in {"alert_ingested", "alert_indicators_added"}:
+                held["indicators"].add(key)
+                pairs = line["indicators"][key]
+                must(type(pairs) is list and all(type(pair) is str and ":" in pair for pair in pairs), f"event {seq}: no indicators")
+                must(sorted(set(pairs)) == pairs, f"event {seq}: indicators out of order")
+                content["indicators"] = canonical(pairs)
+            if kind == "alert_ingested":
+                content["indicators"] = canonical({"fingerprint": line["fingerprint"], "indicators": pairs})
+                content["text"] = text_of(line)
+                again = {"source_name": None, "occurred_at": None, "rule": None, "created_at": said["at"]} | facts
+                found = {"rule": line["rule"] and line["rule"]["uuid"]} | {
+                    name: line[name] for name in ("source_name", "occurred_at", "created_at")
+                }
+                must({name: again[name] for name in found} == found and is_text(line["source_name"]), "not what its first event says")
+            elif kind == "alert_finding_added":
+                held["findings"].add(key)
+                content["finding"] = self.finding(line["findings"][key], said)
+            elif kind == "alert_aliased":
+                aliases.append(facts["uuid"])
+            self.opens(seq, said, one["salt"], content)
+        must(last and all(line[name].keys() == seqs for name, seqs in held.items()), "content of other events than have some, or no events")
+        must(sorted(line["aliases"]) == sorted(aliases) and len(set(aliases)) == len(aliases), "aliases that its events do not say")
+
+    def opens(self, seq: int, said: Row, salt: str | None, content: Mapping[str, bytes]) -> None:
+        """Hold content against what an event commits to."""
+        committed = said.get("content", {})
+        must(committed.keys() == content.keys() and ("content" in said) == bool(content), f"event {seq}: other content than it commits to")
+        for part, value in content.items():
+            own = sha256(bytes.fromhex(salt or "") + part.encode()).digest()[:16]
+            must(committed[part] == sha256(b"\x10" + own + value).hexdigest(), f"event {seq}: {part} is not what it commits to")
+
+    def record(self, record: Any) -> str:
+        """The digest of a record, which is that of its bytes where they are there."""
+        digest, raw, self.records = record["sha256"], b"", self.records + 1
+        must(is_like("[0-9a-f]{64}", digest), "a record without its SHA-256")
+        if record.keys() != {"sha256"}:
+            must(self.said["payloads"] == "yes", "a record, where the MANIFEST says that there are none")
+            must(record.keys() in ({"sha256", "text"}, {"sha256", "base64"}), "a record holds sha256, and text or base64")
+            raw = record["text"].encode() if "text" in record else base64.b64decode(record["base64"], validate=True)
+            must("text" in record or base64.b64encode(raw).decode() == record["base64"], "base64 that is not spelled the one right way")
+            must(len(raw) <= LONGEST["record"] and sha256(raw).hexdigest() == digest, "a record that is not what its SHA-256 says")
+        return str(digest)
+
+    def finding(self, finding: Any, said: Row) -> bytes:
+        """The content of a finding."""
+        must(finding.keys() == {"id", "posted_at", *FINDING} and is_time(finding["posted_at"]), "not a finding")
+        must((finding["id"], finding["posted_at"]) == (said["facts"].get("finding"), said["at"]), "a finding with another id or time")
+        must(
+            all(is_text(finding[name]) or (finding[name] is None and name not in FINDING[:2]) for name in FINDING), "a finding without text"
+        )
+        if finding["evidence"] is not None:
+            check_depth(finding["evidence"])
+            json.loads(finding["evidence"], parse_constant=refuse)
+        return canonical({name: finding[name] for name in FINDING})
+
+    def head(self, line: Row) -> None:
+        """What an alert's line says before its events."""
+        rule, sync = line["rule"], line["sync"]
+        uuids = [line["uuid"], *line["aliases"], *([] if rule is None else [rule["uuid"]])]
+        must(type(line["aliases"]) is list and all(is_like(UUID, one) for one in uuids), "an alert, or a rule, without a uuid")
+        must(is_text(line["title"]) and (line["description"] is None or is_text(line["description"])), "an alert without text")
+        must(
+            is_like("[0-9a-f]{32}", line["fingerprint"]) and is_time(line["occurred_at"]) and is_time(line["created_at"]),
+            "no time, or no fingerprint",
+        )
+        must(type(line["events"]) is list and all(type(line[name]) is dict for name in ("indicators", "records", "findings")), "no events")
+        if rule is not None:
+            must(
+                rule.keys() == {"uuid", "is_active"} | TEXTS | LISTS and type(rule["is_active"]) is bool and is_text(rule["name"]),
+                "not a rule",
+            )
+            must(all(rule[name] is None or is_text(rule[name]) for name in TEXTS), "a rule with what is no text")
+            must(all(type(rule[name]) is list and all(map(is_text, rule[name])) for name in LISTS), "a rule with what is no list of text")
+        if sync is not None:
+            must(
+                sync.keys() == {"state", "observed"} and type(sync["state"]) is dict and type(sync["observed"]) is list,
+                "sync is not what it must be",
+            )
+            store, number = sync["observed"]
+            must(type(store) is str and type(number) is int and number > 0, "sync: observed is a store and the number of an event")
+            check_depth(dump(sync["state"]))
+
+    def proof(self) -> None:
+        """Exactly these events are in the history that the MANIFEST names."""
+        raw = self.whole("proof.json", 256 + 67 * 64 * (len(self.leaves) + 1))
+        said = spelled(raw.removesuffix(b"\n"))
+        must(said.keys() == {"size", "root", "hashes"} and type(said["hashes"]) is list, "not a proof")
+        must((said["size"], said["root"]) == (self.said["size"], self.said["root"]), "a proof of another history than the MANIFEST names")
+        must(all(is_like("[0-9a-f]{64}", one) for one in said["hashes"]), "a hash that is none")
+        seqs, hashes = sorted(self.leaves), iter([bytes.fromhex(one) for one in said["hashes"]])
+        must(seqs and seqs[-1] <= said["size"], "events that are not among the first", said["size"])
+        root = many_root(seqs, self.leaves, hashes, (0, said["size"]))
+        must(root.hex() == said["root"] and not list(hashes), "its events are not those of the history with the root", said["root"])
+
+
+def many_root(seqs: list[int], leaves: Mapping[int, bytes], hashes: Iterator[bytes], part: tuple[int, int]) -> bytes:
+    """The root of part of a tree (leaves before it, leaves in it), of which `seqs` are known, and the rest stands in a proof."""
+    start, count = part
+    if not seqs:
+        return next(hashes, b"")
+    if count == 1:
+        return leaves[seqs[0]]
+    left = 1 << (count - 1).bit_length() - 1
+    middle = bisect_right(seqs, start + left)
+    before = many_root(seqs[:middle], leaves, hashes, (start, left))
+    return node(before, many_root(seqs[middle:], leaves, hashes, (start + left, count - left)))
+
+
+def check_stick(path: Path, kept: Kept) -> Report:
+    """Check a bundle: `NAME.asb`."""
+    report, by = Report(), list[str]()
+    with path.open("rb") as file:
+        stick = Stick(file)
+        try:
+            by = stick.check(kept.key)
+        except (*FORGED, zlib.error, struct.error) as fault:
+            report.problem("bundle", "the bundle", "one that alertstore could have made", brief(fault))
+    said = stick.said
+    report.size, report.root = said.get("size", 0), said.get("root", "")
+    if report.problems:
+        return report
+    report.counts = {name: said[name] for name in ("events", "alerts", "records")}
+    report.unchecked.append("what detection rules say, and what sync knew: no event of the bundle says it")
+    if kept.checkpoint is not None and kept.checkpoint[0] != report.size:
+        report.problem("unchecked", "the checkpoint", f"one of {report.size} events", kept.checkpoint[0])
+    elif kept.checkpoint is not None and kept.checkpoint[1] != report.root:
+        report.problem("rewritten", "the history", kept.checkpoint[1], report.root)
+    elif kept.key is not None:
+        report.assurance, report.signed_size = "signed", report.size
+    else:
+        report.assurance = "anchored" if kept.checkpoint else "unsigned"
+        report.unchecked.append("whose the key is that signed it: no key was given" if by else "who made it: it is not signed")
+    return report
 
 
 # --- the command ---
@@ -1185,12 +1675,14 @@ def sized(said: Row) -> tuple[int, str]:
 
 
 def check(target: Path, kept: Kept) -> Report:
-    """Check a bundle's folder, a proof, or a store's file. Raises `CannotCheckError`."""
+    """Check a sealed store's folder, a bundle, a proof, or a store's file. Raises `CannotCheckError`."""
     try:
         if target.is_dir():
             return check_bundle(target, kept)
-        if read(target, 1) == b"{":
+        if (first := read(target, 2))[:1] == b"{":
             return check_proof(read(target).decode(), kept)
+        if first == b"PK":
+            return check_stick(target, kept)
         return check_file(target, kept)[0]
     except (ValueError, OSError, sqlite3.Error) as fault:
         raise CannotCheckError(f"{target}: {fault!r}") from fault
@@ -1220,7 +1712,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", help="a file that holds a checkpoint (JSON, or a signed note) that was kept elsewhere")
     parser.add_argument("--receipts", help="a file of receipts that was kept elsewhere")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON object")
-    parser.add_argument("target", nargs="?", help="a bundle's folder (default: the one that this file is in), a store's file, or a proof")
+    parser.add_argument(
+        "target", nargs="?", help="a sealed store's folder (default: the one that this file is in), a bundle, a store's file, or a proof"
+    )
     given = parser.parse_args(arguments)
     try:
         report = check(Path(given.target or os.path.dirname(os.path.abspath(__file__))), read_kept(given))

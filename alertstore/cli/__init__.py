@@ -49,6 +49,8 @@ command.homes = {
     "proving": ("keygen", "prove", "seal"),
     "custody": ("custody",),
     "erasing": ("redact", "prune", "hold"),
+    "syncing": ("sync", "conflicts", "resolve"),
+    "bundling": ("bundle",),
     "serving": ("serve",),
     "demo": ("demo",),
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from alertstore.domain.safe import safe_text
-from alertstore.errors import AlertNotFoundError, AlertStoreError, AlertValidationError, StorageError, SyncError
+from alertstore.errors import AlertNotFoundError, AlertStoreError, AlertValidationError, BundleError, StorageError, SyncError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,12 @@ REFUSED, USAGE, NOT_FOUND, STORE, REMOTE, UNSOUND, STOPPED = 1, 2, 3, 4, 5, 6, 1
 
 FIRST_PROBLEMS = 10
 
-_CODES: tuple[tuple[type[AlertStoreError], int], ...] = ((AlertNotFoundError, NOT_FOUND), (StorageError, STORE), (SyncError, REMOTE))
+_CODES: tuple[tuple[type[AlertStoreError], int], ...] = (
+    (AlertNotFoundError, NOT_FOUND),
+    (StorageError, STORE),
+    (BundleError, UNSOUND),  # a SyncError too: the first that fits counts
+    (SyncError, REMOTE),
+)
 
 _PYTHON_WORDS = (
     ("AlertStore.migrate(path)", "`alertstore migrate`"),
@@ -36,6 +41,10 @@ _PYTHON_WORDS = (
     ("rotate_key(old, new) changes it", "`alertstore keygen NEW --rotate OLD` changes it"),
     ("sign() makes a key", "`alertstore checkpoint --sign KEY` makes a key"),
     ("or open with a longer busy_timeout", "when it is done"),
+    ("conflicts() lists those", "`alertstore conflicts` lists those"),
+    ("look at the plan (dry_run=True), then", "look at `alertstore sync plan`, then"),
+    ("with force=True", "with --force"),
+    ("in the policy", "in a --policy"),
 )
 """The library's advice speaks Python; here it speaks the command line."""
 

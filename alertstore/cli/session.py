@@ -61,15 +61,18 @@ class Session:
         except (OSError, KeyError):
             return "local"
 
-    def open(self, mode: Mode, policy: LifecyclePolicy | None = None) -> AlertStore:
-        """Open the store; only `mode="create"` makes one. `policy` is the documented one, unless a command has another."""
+    def open(self, mode: Mode, policy: LifecyclePolicy | None = None, actor: str | None = None) -> AlertStore:
+        """Open the store; only `mode="create"` makes one. `policy` is the documented one, unless a command has another.
+
+        `actor`: who acts, where what is only read is signed with a name all the same.
+        """
         from alertstore.store import AlertStore  # noqa: PLC0415 - help and usage errors need no database
 
         if self.path == ":memory:":
             raise AlertValidationError(
                 [FieldProblem("store", "must be a file; a store in memory is gone when the command ends", self.path)]
             )
-        actor = "reader" if mode == "ro" else self.actor  # whoever only reads is not asked for a name that can be stored
+        actor = actor or ("reader" if mode == "ro" else self.actor)  # whoever only reads is not asked for a name that can be stored
         return AlertStore.open(self.path, mode=mode, actor=actor, policy=policy, receipts=None if mode == "ro" else self.receipts)
 
 

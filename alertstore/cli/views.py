@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -12,7 +13,9 @@ from alertstore.cli.tables import prose, section, sheet, text
 from alertstore.cli.words import duration, interval, percent, second
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from alertstore.domain.plan import SyncItem
 
     Row = Mapping[str, Any]
 
@@ -190,6 +193,59 @@ def report(row: Row) -> RenderableType:
             grid.add_row(text(words))
         parts.append(section("Not checked", grid))
     return Group(*parts)
+
+
+SCREENFUL = 25
+
+
+def steps(groups: Iterable[tuple[str, Sequence[SyncItem]]]) -> RenderableType:
+    """What a sync does, or did, by what it is; of very many alerts the first."""
+    parts: list[RenderableType] = []
+    for title, items in groups:
+        grid = _grid(2)
+        for item in items[:SCREENFUL]:
+            grid.add_row(text(item.uuid[-8:], "dim"), _cut(item.title.strip() or "(an alert)"))
+            for words in item.said():
+                grid.add_row("", Padding(text(words), (0, 0, 0, 2)))
+        parts.append(Text(f"{title} ({len(items):,})", style="bold"))
+        parts.append(grid)
+        if len(items) > SCREENFUL:
+            parts.append(Text(f"and {len(items) - SCREENFUL:,} more; --json lists all", style="dim"))
+        parts.append(Text(""))
+    return Group(*parts[:-1])
+
+
+def _cut(title: str) -> Text:
+    """A title in one line."""
+    words = text(title)
+    words.no_wrap, words.overflow = True, "ellipsis"
+    return words
+
+
+HELD = {
+    "policy": "both sides changed it, and the policy leaves it to you",
+    "peers": "two stores say different things, and the policy leaves it to you",
+    "rejected": "the remote did not take it",
+    "raced": "somebody changed it there in the moment before ours arrived, which undid theirs",
+    "gone": "the remote has deleted the alert",
+}
+"""Why an edit waits."""
+
+
+def conflicts(rows: Iterable[Row]) -> RenderableType:
+    """What waits for a person: each with both sides below each other."""
+    parts: list[RenderableType] = []
+    for row in rows:
+        head = Text.assemble(text(row["uuid"][-8:], "bold"), "  ", text(row["title"]), no_wrap=True, overflow="ellipsis")
+        ours = [f"{_said(value)}, by {actor}" for actor, value in row["edits"]] or [_said(row["local"])]
+        pairs = [("what", row["register"]), ("why", HELD.get(row["kind"], row["kind"])), ("remote", _said(row["remote"]))]
+        parts += [head, Padding(sheet([*pairs, *(("local", one) for one in ours)]), (0, 0, 0, 2))]
+    return Group(*parts)
+
+
+def _said(value: Any) -> str:
+    """A register's value: a lifecycle is a status and what it was closed as."""
+    return " as ".join(str(one) for one in value if one is not None) if isinstance(value, list) else "none" if value is None else str(value)
 
 
 def facts(row: Row) -> RenderableType:

@@ -139,7 +139,8 @@ class AlertSummary:
 class Alert:
     """An alert with everything that belongs to it. Two are equal when all fields are, the raw bytes included.
 
-    `occurred_at_assumed` and `predecessor` are local: the record had no time; the closed alert that this one repeats.
+    `occurred_at_assumed`, `predecessor` and `aliases` are local: the record had no time; the closed alert that this one repeats;
+    the uuids that other stores know it by, which find it here too.
     """
 
     uuid: str
@@ -176,8 +177,16 @@ class Alert:
     agent_findings: tuple[Finding, ...]
     raw: bytes | None = field(repr=False)
     raw_header: Header | None = field(repr=False)
+    raw_member: str | None = field(default=None, repr=False)
+    aliases: tuple[str, ...] = ()
 
     @cached_property
     def raw_payload(self) -> Any:
-        """The first record of the alert, parsed when asked for: a view of the kept bytes, which are the evidence."""
-        return None if self.raw is None else view(self.raw, self.raw_header)
+        """The first record of the alert, parsed when asked for: a view of the kept bytes, which are the evidence.
+
+        Of an alert that came from a remote the bytes are all that it said; the payload is a member of that.
+        """
+        if self.raw is None:
+            return None
+        whole = view(self.raw, self.raw_header)
+        return whole if self.raw_member is None or not isinstance(whole, dict) else whole.get(self.raw_member)

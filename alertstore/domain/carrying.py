@@ -96,6 +96,12 @@ def carried_document(row: Mapping[str, Any], by: tuple[int, str]) -> EventDraft:
     return EventDraft(EventKind.CONTEXT_DOCUMENT_CARRIED, row["uuid"], by[0], by[1], facts=facts, content=document_content(row))
 
 
+def carried_sync(number: int, name: str, state: str, by: tuple[int, str]) -> EventDraft:
+    """The event that carries what sync knows of an alert (its uuid), or, under number 0, of a remote (its name); `state` is JSON."""
+    kind = EventKind.ALERT_SYNCED if number else EventKind.REMOTE_SYNCED
+    return EventDraft(kind, name, by[0], by[1], facts={"state": json.loads(state)})
+
+
 def carried_row(kind: EventKind, subject: str, row: Mapping[str, Any], by: tuple[int, str]) -> EventDraft:
     """The event that carries a row all of whose columns are registers: a detection rule, an import."""
     return EventDraft(kind, subject, by[0], by[1], facts=dict(row))

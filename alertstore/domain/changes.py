@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from alertstore.domain.lifecycle import LifecyclePolicy, LifecycleTimes
+    from alertstore.domain.registers import Registers
 
 LONGEST_TAGS = 32 * 1024
 """Characters that the tags of a patch may come to: an event holds them before and after, and each as a register."""
@@ -135,6 +136,63 @@ def decide_indicators(state: AlertState, pairs: Sequence[str], act: Act) -> Chan
     draft = _draft(EventKind.ALERT_INDICATORS_ADDED, state, act, at)
     draft.facts, draft.content = {"indicator_count": len(pairs)}, indicators_content(pairs)
     return Change(state._replace(updated_at=at), (draft,))
+
+
+def decide_shown(
+    state: AlertState,
+    shown: Registers,
+    act: Act,
+    *,
+    edits: Sequence[dict[str, Any]] = (),
+    kind: EventKind | None = None,
+    elsewhere: LifecycleTimes | None = None,
+) -> Change:
+    """Give an alert the registers that merging came to, whatever the lifecycle allows. No events where nothing changes and there are
+    no `edits` to keep; without them the change is an observation, which replaces no edit.
+
+    kind: of the event that keeps edits; elsewhere: when the alert was acknowledged, triaged and closed where the change was made.
+    """
+    override = None if shown.malice_override is None else Malice(shown.malice_override)
+    patch = AlertPatch(
+        AlertStatus(shown.status),
+        Severity(shown.severity),
+        None if shown.close_classification is None else CloseClassification(shown.close_classification),
+        shown.tags,
+        override,
+        reset_malice_override=override is None,
+    )
+    change = _apply(state, patch, act)
+    if not change.events and not edits:
+        return change
+    at = effective_time(act.now, state.updated_at)
+    draft = change.events[0] if change.events else _draft(kind or EventKind.ALERT_STATUS_UPDATED, state, act, at)
+    draft.kind, draft.edits = kind or draft.kind, edits or None
+    after = change.state._replace(updated_at=at)
+    if elsewhere is not None and after.status is not state.status:
+        times = _elsewhere(after, state.times, elsewhere)
+        said = {name: value for name, value in (draft.sets or {}).items() if name not in times._fields}
+        draft.sets, after = said | times.since(state.times), after._replace(times=times)
+    return Change(after, (draft,))
+
+
+def _elsewhere(after: AlertState, before: LifecycleTimes, told: LifecycleTimes) -> LifecycleTimes:
+    """The times of an alert that changed its status elsewhere: as they were here, else as they were there, else now.
+
+    Closed is never before acknowledged, whatever the other side says.
+    """
+    now = after.times
+    acknowledged = (
+        before.acknowledged_at
+        if before.acknowledged_at is not None
+        else now.acknowledged_at and (told.acknowledged_at or now.acknowledged_at)
+    )
+    triaged = before.triaged_at if before.triaged_at is not None else now.triaged_at and (told.triaged_at or now.triaged_at)
+    closed = now.closed_at and (told.closed_at or now.closed_at)
+    if closed is not None and acknowledged is not None:
+        if before.acknowledged_at is None:
+            acknowledged = min(acknowledged, closed)
+        closed = max(closed, acknowledged)
+    return now._replace(acknowledged_at=acknowledged, triaged_at=triaged, closed_at=closed)
 
 
 def _patch_problems(state: AlertState, patch: AlertPatch, policy: LifecyclePolicy) -> list[FieldProblem]:

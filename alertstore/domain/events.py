@@ -6,16 +6,19 @@ Verification hashes the stored bytes, never a re-serialisation. Body keys, versi
     v         1
     seq       the event's number in this log; with the store's id it is the event's id, everywhere
     kind      what happened (`EventKind`)
-    subject   what it happened to: the uuid of an alert, indicator, rule or document, an import's number, a setting's name
+    subject   what it happened to: the uuid of an alert, indicator, rule or document, an import's number, a setting's or a
+              remote's name, a bundle's id
     at        effective time, microseconds since the epoch
     clock     the clock's own reading, where `at` had to be moved to keep an alert's times in order
     actor     who did it
     reason    why
-    origin    where a change came from that was not made here (a remote, a bundle), with its own id and values
+    origin    where a change came from that was not made here (a remote, a bundle), with its own id and values; of an event of
+              another store, that store's id (`store`) and the number it has there (`seq`)
     changes   {register: [from, to]}: the registers that were changed
     sets      {field: value}: what follows from the change (lifecycle times, the source of an override)
     edits     [{register, sup, rbase, rtoken}]: for each register edited, the seqs of the edits that this one replaces,
-              and the remote's value and token that its author had seen (null when never synced)
+              and the remote's value and token that its author had seen (null when never synced). An edit may leave the
+              register as it is; changes without edits are what the remote was seen to say
     content   {part: commitment} to content kept outside the event, each part under a salt of its own, so that each can be
               erased by itself: SHA-256 of 0x10, the part's salt, and its canonical JSON (see `domain.content`)
     facts     what else the event holds, by kind
@@ -76,6 +79,12 @@ class EventKind(StrEnum):
     INDICATOR_CARRIED = "indicator_carried"
     DETECTION_RULE_CARRIED = "detection_rule_carried"
     CONTEXT_DOCUMENT_CARRIED = "context_document_carried"
+    ALERT_SYNCED = "alert_synced"
+    ALERT_ALIASED = "alert_aliased"
+    ALERT_CONFLICT_RESOLVED = "alert_conflict_resolved"
+    REMOTE_SYNCED = "remote_synced"
+    BUNDLE_IMPORTED = "bundle_imported"
+    FOREIGN_EVENTS_CARRIED = "foreign_events_carried"
 
 
 @define

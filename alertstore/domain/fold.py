@@ -1,7 +1,8 @@
 """What the history comes to: events folded, in order, into the rows that a store must have.
 
-Registers go by plain last-event-wins. Content is not in the events; the fold keeps what each event commits to, for the
-caller to hold against the rows.
+Registers go by plain last-event-wins: what edits of several stores come to is decided before they are appended. Content is not
+in the events; the fold keeps what each event commits to, for the caller to hold against the rows. Of what sync keeps beside the
+alerts, a row for each of many events, it keeps nothing: `domain.synced` says what one event comes to.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alertstore.domain.carrying import PARSED
+from alertstore.domain.synced import heads_after
 from alertstore.domain.verdict import Problem
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ class Fold:
         self.redacted_records: dict[int, int] = {}
         self.redacted_indicators: set[int] = set()
         self.keys: list[tuple[int, str]] = []
+        self.remotes: dict[str, tuple[int, str]] = {}
+        self.foreign_stores: dict[str, tuple[int, str]] = {}
         self.pruned: tuple[int, str] | None = None
         self.indicators: int | None = None
         self.sealed: int | None = None
@@ -91,17 +95,19 @@ class Fold:
             "indicator_malice_updated": self._indicator,
             "alert_redacted": self._redacted,
             "record_redacted": self._record_redacted,
-            "store_handed_over": self._nothing,
             "store_sealed": self._sealed,
             "signing_key_set": self._key,
-            "history_pruned": self._carried_state,
-            "store_salvaged": self._carried_state,
+            **dict.fromkeys(("history_pruned", "store_salvaged"), self._carried_state),
             "alert_carried": self._alert_carried,
             "record_carried": self._record_carried,
             "import_carried": self._import_carried,
             "indicator_carried": self._indicator_carried,
             "detection_rule_carried": self._rule_carried,
             "context_document_carried": self._document_carried,
+            "remote_synced": self._remote,
+            "bundle_imported": self._bundle,
+            **dict.fromkeys(("alert_synced", "alert_aliased"), self._beside),
+            **dict.fromkeys(("store_handed_over", "foreign_events_carried"), self._nothing),
         }
 
     def add(self, seq: int, kind: str, body: Mapping[str, Any], alert: int | None, salt: bytes | None) -> None:
@@ -132,7 +138,8 @@ class Fold:
         self.alerts[number] = [
             body["subject"], facts["source_name"], changes["severity"][1], changes["status"][1], changes["enrichment_status"][1], None,
             _dump(tags) if tags else "[]", None, None, None, None if rule is None else self._rule_numbers[rule], 0, occurred,
-            1 if "occurred_at_assumed" in facts else 0, occurred, at, at, at, None, None, None, None, facts.get("predecessor"), None,
+            1 if "occurred_at_assumed" in facts else 0, occurred, facts.get("created_at", at), at, at, None, None, None, None,
+            facts.get("predecessor"), None,
         ]  # fmt: skip
 
     def _next(self, seq: int, alert: int | None) -> int:
@@ -167,12 +174,19 @@ class Fold:
             if "sets" in body:
                 for name, value in body["sets"].items():
                     state[_AT[name]] = value
-            heads = state[_HEADS] = state[_HEADS] or json.loads(UNEDITED)
-            for edit in body.get("edits", ()):
-                if edit["sup"] != heads.get(edit["register"], []):
-                    self.problems.append(Problem("event", f"event {seq}: sup", heads.get(edit["register"], []), edit["sup"]))
-                heads[edit["register"]] = [seq]
+        if "edits" in body:
+            state[_HEADS] = self._headed(seq, body, json.loads(UNEDITED) if state[_HEADS] is None else state[_HEADS])
         state[_UPDATED] = body["at"]
+
+    def _headed(self, seq: int, body: Mapping[str, Any], heads: dict[str, list[int]]) -> dict[str, list[int]]:
+        """The heads after the edits of an event. One made here replaces all that stood; one of another store only what it knew of."""
+        is_foreign = "store" in body.get("origin", ())
+        for edit in body["edits"]:
+            stood, replaced = heads.get(edit["register"], []), edit["sup"]
+            if not is_foreign and replaced != stood:
+                self.problems.append(Problem("event", f"event {seq}: sup", stood, replaced))
+            heads[edit["register"]] = heads_after(stood, replaced if is_foreign else stood, seq)
+        return heads
 
     def _finding(self, seq: int, body: Mapping[str, Any], alert: int | None, salt: bytes | None) -> None:
         self._edited(seq, body, alert)
@@ -198,14 +212,9 @@ class Fold:
 
     def _import_started(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
         facts = body["facts"]
-        columns = _dump(facts["columns"]) if "columns" in facts else None
-        self.imports[int(body["subject"])] = {
-            "name": facts["name"],
-            "source_name": facts["source_name"],
-            "columns": columns,
-            "delimiter": facts.get("delimiter"),
-            "started_at": body["at"],
-        }
+        row = {name: facts.get(name) for name in ("name", "source_name", "delimiter", "member")}
+        row["columns"] = _dump(facts["columns"]) if "columns" in facts else None
+        self.imports[int(body["subject"])] = row | {"started_at": body["at"]}
 
     def _import_finished(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
         facts = dict(body["facts"])
@@ -275,6 +284,7 @@ class Fold:
         self.settings |= facts["settings"]
         self.keys = [(since, key) for since, key in facts["keys"]]
         self.indicators = facts["indicators"]
+        self.foreign_stores = {store: (size, root) for store, size, root in facts.get("foreign_stores", ())}
         if body["kind"] == "history_pruned":
             self.pruned = (facts["upto"], "".join(facts["peaks"]))
 
@@ -317,6 +327,21 @@ class Fold:
         facts = body["facts"]
         self.documents[body["subject"]] = Committed(body, salt, None)
         self.document_created[body["subject"]] = (facts["id"], facts["created_at"])
+
+    def _beside(self, _: int, body: Mapping[str, Any], alert: int | None, __: bytes | None) -> None:
+        """What is kept beside an alert: it changes nothing of it, and comes for a deleted one too."""
+        uuid = self.deleted.get(alert or 0) or self.alerts[alert or 0][_UUID]
+        if uuid != body["subject"]:
+            self.problems.append(Problem("event", f"event {body['seq']}", uuid, body["subject"]))
+
+    def _remote(self, seq: int, body: Mapping[str, Any], _: int | None, __: bytes | None) -> None:
+        self.remotes[body["subject"]] = (seq, _dump(body["facts"]["state"]))
+
+    def _bundle(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        facts = body["facts"]
+        known = self.foreign_stores.get(facts["store"])
+        if known is None or facts["size"] >= known[0]:
+            self.foreign_stores[facts["store"]] = (facts["size"], facts["root"])
 
 
 def _rule_columns(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,3 +36,12 @@ def rfc3339(moment: datetime) -> str:
 def is_representable(micros: int) -> bool:
     """Whether a time lies in the years that the store keeps (1700 up to 2250)."""
     return EARLIEST <= micros < LATEST
+
+
+def read_rfc3339(text: str) -> int | None:
+    """Microseconds of a time with an offset, as the API writes it; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else to_micros(moment)

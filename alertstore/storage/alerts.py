@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from alertstore.domain.synced import heads_after
 from alertstore.domain.targeting import applies
 from alertstore.domain.vocabulary import Malice, worst_malice
-from alertstore.storage import rows, search
+from alertstore.storage import links, rows, search
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
 def number_of(conn: sqlite3.Connection, uuid: str) -> int | None:
     """The number of an alert, also of a deleted one; None where there never was one of that uuid."""
     row = conn.execute(
-        "SELECT id FROM alert WHERE uuid = :uuid UNION ALL SELECT id FROM deleted_alert WHERE uuid = :uuid", {"uuid": uuid}
+        "SELECT id FROM alert WHERE uuid = :uuid UNION ALL SELECT id FROM deleted_alert WHERE uuid = :uuid "
+        "UNION ALL SELECT alert_id FROM alias WHERE uuid = :uuid",
+        {"uuid": uuid},
     ).fetchone()
     return None if row is None else row[0]
 
 
 def load_state(conn: sqlite3.Connection, uuid: str) -> tuple[int, AlertState] | None:
-    """(number, state) of an alert, or None."""
+    """(number, state) of an alert, by its uuid or another that it is known by; None where there is none."""
     row = conn.execute(f"SELECT {rows.STATE} FROM alert WHERE uuid = ?", (uuid,)).fetchone()
+    if row is None:
+        row = conn.execute(f"SELECT {rows.STATE} FROM alert WHERE id = (SELECT alert_id FROM alias WHERE uuid = ?)", (uuid,)).fetchone()
     return None if row is None else rows.state(row)
 
 
@@ -37,14 +42,12 @@ def save(transaction: Transaction, changes: Iterable[tuple[int, Change]]) -> Non
     """Append the events of decided changes, and bring the rows to what the events say."""
     updates: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
     touched: dict[str, list[int]] = {"tags": [], "malice_override": []}
+    linked = links.any_linked(transaction.conn)
     for number, change in changes:
         row: dict[str, object] = {}
         heads = dict(change.state.heads)
         for draft in change.events:
-            for edit in draft.edits or ():  # of two steps in one change, the second replaces the first
-                edit["sup"] = heads.get(edit["register"], ())
-            seq = transaction.append(draft, number)
-            heads.update((edit["register"], [seq]) for edit in draft.edits or ())
+            _append_edit(transaction, number, draft, heads, linked=linked)
             row |= _columns(draft)
             if draft.edits:
                 row["heads"] = dump(heads)
@@ -61,6 +64,26 @@ def save(transaction: Transaction, changes: Iterable[tuple[int, Change]]) -> Non
         search.learn(transaction.conn, touched["tags"])
     if touched["malice_override"]:
         refresh_malice(transaction.conn, touched["malice_override"])
+
+
+def _append_edit(transaction: Transaction, number: int, draft: EventDraft, heads: dict[str, Sequence[int]], *, linked: bool) -> None:
+    """Append the event of a change, and bring the heads to what its edits replace.
+
+    An edit made here replaces all that stand; one that another store made replaces what its author knew of.
+    """
+    edits = draft.edits or ()
+    foreign = draft.origin is not None and "store" in draft.origin
+    if not foreign:
+        for edit in edits:  # of two steps in one change, the second replaces the first
+            edit["sup"] = heads.get(edit["register"], ())
+        if linked and edits:
+            links.say_seen(transaction.conn, number, edits)
+    seq = transaction.append(draft, number)
+    if foreign and draft.origin is not None:
+        links.keep_origin(transaction.conn, draft.origin, seq)
+    for edit in edits:
+        stood = heads.get(edit["register"], ()) if foreign else ()
+        heads[edit["register"]] = heads_after(stood, edit["sup"], seq)
 
 
 def _columns(draft: EventDraft) -> dict[str, object]:
@@ -105,8 +128,9 @@ def load_alert(conn: sqlite3.Connection, uuid: str, store_id: str) -> Alert | No
     """An alert with everything that belongs to it, or None."""
     row = conn.execute(_WHOLE, (uuid,)).fetchone()
     if row is None:
-        return None
-    *rest, has_findings, has_documents = row
+        named = conn.execute("SELECT a.uuid FROM alert a WHERE a.id = (SELECT alert_id FROM alias WHERE uuid = ?)", (uuid,)).fetchone()
+        return None if named is None else load_alert(conn, named[0], store_id)
+    *rest, has_findings, has_documents, has_aliases = row
     alert, rule = row[:_ALERT_COLUMNS], rest[_ALERT_COLUMNS:]
     number = alert[0]
     indicators = conn.execute(
@@ -114,7 +138,7 @@ def load_alert(conn: sqlite3.Connection, uuid: str, store_id: str) -> Alert | No
     )
     findings = conn.execute(f"SELECT {rows.FINDING} FROM finding WHERE alert_id = ? ORDER BY seq", (number,)) if has_findings else ()
     raw = conn.execute(
-        "SELECT o.raw, i.columns, i.delimiter FROM occurrence o LEFT JOIN import i ON i.id = o.import_id "
+        "SELECT o.raw, i.columns, i.delimiter, i.member FROM occurrence o LEFT JOIN import i ON i.id = o.import_id "
         "WHERE o.alert_id = ? ORDER BY o.seq LIMIT 1",
         (number,),
     ).fetchone()
@@ -126,6 +150,10 @@ def load_alert(conn: sqlite3.Connection, uuid: str, store_id: str) -> Alert | No
         findings=[rows.finding(r) for r in findings],
         raw=raw[0] if raw else None,
         raw_header=rows.header(raw[1], raw[2]) if raw else None,
+        raw_member=raw[3] if raw else None,
+        aliases=[name for (name,) in conn.execute("SELECT uuid FROM alias WHERE alert_id = ? ORDER BY uuid", (number,))]
+        if has_aliases
+        else (),
     )
 
 
@@ -133,8 +161,8 @@ _ALERT_COLUMNS = len(rows.ALERT.split(", "))
 # One statement for what most alerts have, and for whether there is more to ask.
 _WHOLE = (
     f"SELECT {', '.join(f'a.{name}' for name in rows.ALERT.split(', '))}, {', '.join(f'r.{name}' for name in rows.RULE.split(', '))}, "
-    "EXISTS (SELECT 1 FROM finding f WHERE f.alert_id = a.id), EXISTS (SELECT 1 FROM context_document) "
-    "FROM alert a LEFT JOIN detection_rule r ON r.id = a.detection_rule_id WHERE a.uuid = ?"
+    "EXISTS (SELECT 1 FROM finding f WHERE f.alert_id = a.id), EXISTS (SELECT 1 FROM context_document), "
+    "EXISTS (SELECT 1 FROM alias) FROM alert a LEFT JOIN detection_rule r ON r.id = a.detection_rule_id WHERE a.uuid = ?"
 )
 
 

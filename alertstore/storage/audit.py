@@ -12,6 +12,7 @@ from alertstore.domain.events import canonical
 from alertstore.domain.fold import ALERT_COLUMNS, FORGED
 from alertstore.domain.merkle import Frontier, Tree
 from alertstore.domain.verdict import Problem
+from alertstore.storage.asides import KINDS, OF_ALERTS, TABLES, Asides
 from alertstore.storage.carry import carried_rows, carried_since
 from alertstore.storage.checks import Checks
 from alertstore.storage.frontier import pruned_frontier
@@ -52,6 +53,7 @@ class Audit(Checks):
         super().__init__(conn, problems)
         self.links = 0
         self.settled = 0
+        self.asides = Asides(conn, problems)
         self.unbacked: dict[int, int] = {}
         self.erased: list[tuple[int, int, str]] = []  # (alert, event, part): what only a later redaction explains
 
@@ -79,7 +81,7 @@ class Audit(Checks):
                 problems.append(Problem("event", f"event {seq}", "an event that a store could have written", repr(fault)))
             if len(problems) > MOST_PROBLEMS:
                 return
-        for table_check in (self._unexplained, self._erased, self._alerts, *self.tables()):
+        for table_check in (self._unexplained, self._erased, self._alerts, self._beside_alerts, *self.tables()):
             try:
                 table_check()
             except FORGED as fault:
@@ -96,7 +98,12 @@ class Audit(Checks):
             self.problems.append(Problem("event", f"event {seq}", "an alert, and a salt, where its kind has them", [alert, salt]))
         if seq < self.base:  # the carried state says what all of this came to
             return
+        if kind in KINDS or "origin" in said:
+            self.asides.event(seq, kind, said, alert)
         if alert is not None and alert not in self.fold.alerts and kind not in _FIRST:
+            if kind in OF_ALERTS:
+                self._lend(seq, kind, said, alert)
+                return
             self._take_up(alert)
         self.fold.add(seq, kind, said, alert, salt)
         if alert is not None and kind in _WITH_CONTENT:
@@ -114,7 +121,8 @@ class Audit(Checks):
             if place != (alert, facts.get("import"), facts.get("record"), facts["occurred_at"], state[1] if state else source):
                 self.problems.append(Problem("row", f"occurrence {seq}", {"alert": alert, **facts}, place))
                 return
-            self._raw(alert, seq, digest, raw)
+            if raw is not None or not facts.get("withheld"):
+                self._raw(alert, seq, digest, raw)
             if kind == "alert_deduplicated":
                 self.committed(seq, said["content"], salt, record_content(digest.hex()))
                 return
@@ -147,8 +155,10 @@ class Audit(Checks):
     def _carried(self, seq: int, said: Mapping[str, Any], alert: int, salt: bytes | None) -> None:
         """Hold everything that an alert had when its state was carried against what that event commits to."""
         held = carried_rows(self.conn, alert, self.base)
+        withheld = said["facts"].get("withheld", ())
         for occurrence, digest, raw in held.raws:
-            self._raw(alert, occurrence, digest, raw)
+            if raw is not None or occurrence not in withheld:
+                self._raw(alert, occurrence, digest, raw)
         commits, content = dict(said["content"]), held.content()
         self.links += len(held.links)
         for part in ("text", "indicators", "findings"):
@@ -167,6 +177,14 @@ class Audit(Checks):
         if row is not None:
             self.fold.alerts[alert] = self.fold.state(row)
             self.settled -= 1
+
+    def _lend(self, seq: int, kind: str, said: Mapping[str, Any], alert: int) -> None:
+        """Fold an event beside an alert that is settled, and stays so: all that is asked of it is its name."""
+        row = self.conn.execute("SELECT uuid FROM alert WHERE id = ?", (alert,)).fetchone()
+        if row is not None:
+            self.fold.alerts[alert] = list(row)
+        self.fold.add(seq, kind, said, alert, None)
+        self.fold.alerts.pop(alert, None)
 
     def _unexplained(self) -> None:
         """What is gone, and why: its alert was deleted, or it was redacted."""
@@ -200,6 +218,14 @@ class Audit(Checks):
         # A deleted alert's links are gone; its first event can no longer be read against them.
         self.count("alert_indicator", self.links)
         self.count("occurrence", self.fold.records)
+
+    def _beside_alerts(self) -> None:
+        """No row of sync without an event, and no alias that is an alert's own name."""
+        for table in TABLES:
+            self.count(table, self.asides.rows[table])
+        sql = "SELECT uuid FROM alias CROSS JOIN alert USING (uuid) UNION ALL SELECT uuid FROM alias CROSS JOIN deleted_alert USING (uuid)"
+        for (uuid,) in self.conn.execute(sql):
+            self.problems.append(Problem("row", f"alias {uuid}", "no uuid of an alert's own", "one"))
 
 
 _decode = json.JSONDecoder().raw_decode  # what json.loads does, without its guess at the encoding

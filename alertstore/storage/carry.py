@@ -21,8 +21,9 @@ from alertstore.domain.carrying import (
     carried_indicator,
     carried_record,
     carried_row,
+    carried_sync,
 )
-from alertstore.domain.events import EventKind
+from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.fold import ALERT_COLUMNS
 from alertstore.domain.identity import indicator_uuid
 
@@ -36,13 +37,16 @@ _OPENERS = ", ".join(f"'{kind}'" for kind in OPENERS)
 
 OF_CUSTODY = (
     "kind IN ('store_created', 'store_sealed', 'store_handed_over', 'store_salvaged', 'signing_key_set', 'alert_redacted', 'record_redacted', "
-    "'history_pruned', 'setting_changed')"
+    "'history_pruned', 'setting_changed', 'bundle_imported')"
 )
 """The condition of the index event_custody, word for word: only so does SQLite know that the index has all that is asked for."""
 
 
 FLUSH = 2_000
 """Alerts carried between two writes, so that memory does not grow with the store."""
+
+MOST_FOREIGN = 1_000
+"""Events of other stores that one event carries."""
 
 
 def carried_since(conn: sqlite3.Connection) -> int:
@@ -73,14 +77,34 @@ class CarriedRows:
                 del content["indicators"]
         return content
 
-    def redacted(self, before: int) -> dict[str, int]:
-        """What was redacted, and before which event."""
+    def redacted(self, before: int, erased: int) -> dict[str, int]:
+        """What was redacted, and before which event; records were before event `erased`."""
         parts = {}
-        if erased := [seq for seq, _, raw in self.raws if raw is None]:
-            parts["record"] = max(erased) + 1
+        if gone := [seq for seq in self.bare() if seq < erased]:
+            parts["record"] = max(gone) + 1
         if self.alert is not None and not self.alert["fingerprint"]:
             parts["content"] = min((seq for _, _, seq, *_ in self.links), default=before)
         return parts
+
+    def bare(self) -> list[int]:
+        """The records that are here without their bytes: erased, or withheld by the store that they come from."""
+        return [seq for seq, _, raw in self.raws if raw is None]
+
+
+def erased_before(conn: sqlite3.Connection, alert: int, held: CarriedRows) -> int:
+    """The event before which the records of an alert were erased; 0 for none. Where no event of it is left (in a salvage), its rows
+    tell, as far as they can: erasing takes all that there is, so what is bare after a record with its bytes was withheld.
+    """
+    sql = "SELECT kind, seq, body FROM event WHERE alert_id = ? AND kind <> 'alert_synced' ORDER BY seq"
+    erased, found = 0, conn.execute(sql, (alert,)).fetchall() if held.bare() else []
+    for kind, seq, body in found:
+        if kind == EventKind.ALERT_REDACTED and "record" in json.loads(body)["facts"]["parts"]:
+            erased = seq
+        elif kind == EventKind.ALERT_CARRIED:
+            erased = max(erased, json.loads(body)["facts"].get("redacted", {}).get("record", 0))
+    if held.bare() and not found:
+        erased = min((seq for seq, _, raw in held.raws if raw is not None), default=1)
+    return erased
 
 
 def carried_rows(conn: sqlite3.Connection, alert: int, before: int) -> CarriedRows:
@@ -110,12 +134,13 @@ def carried_rows(conn: sqlite3.Connection, alert: int, before: int) -> CarriedRo
 
 
 def opening_facts(conn: sqlite3.Connection) -> dict[str, Any]:
-    """What the event that opens a carried state must hold: the settings, the signing keys with the events that set them, and how many
-    indicators there are (those that no alert has any more are carried by no event).
+    """What the event that opens a carried state must hold: the settings, the signing keys with the events that set them, how many
+    indicators there are (those that no alert has any more are carried by no event), and what is known of other stores.
     """
     settings = dict(conn.execute("SELECT name, value FROM setting"))
     (indicators,) = conn.execute("SELECT count(*) FROM indicator").fetchone()
-    return {"settings": settings, "keys": signing_keys(conn), "indicators": indicators}
+    stores = [list(row) for row in conn.execute("SELECT store_id, size, root FROM foreign_store")]
+    return {"settings": settings, "keys": signing_keys(conn), "indicators": indicators} | ({"foreign_stores": stores} if stores else {})
 
 
 def signing_keys(conn: sqlite3.Connection) -> list[list[Any]]:
@@ -152,6 +177,7 @@ def carry(transaction: Transaction, actor: str) -> None:
         kept = None if record["raw"] is None else sha256(record["raw"]).hexdigest()
         transaction.append(carried_record(record, kept, by))
     _carry_alerts(transaction, before, by)
+    _carry_sync(transaction, by)
     (store_id,) = conn.execute("SELECT value FROM setting WHERE name = 'store_id'").fetchone()
     for indicator in _rows(conn, "SELECT * FROM indicator WHERE malice_overridden_at IS NOT NULL OR updated_at <> created_at ORDER BY id"):
         transaction.append(carried_indicator(indicator_uuid(store_id, indicator["id"]), indicator, by))
@@ -168,8 +194,33 @@ def _carry_alerts(transaction: Transaction, before: int, by: tuple[int, str]) ->
             transaction.flush()
         held = carried_rows(conn, number, before)
         registers = None if held.alert is None else dict(zip(ALERT_COLUMNS[1:], columns, strict=True))
-        facts = {"records": len(held.records), "redacted": held.redacted(before)}
+        erased = erased_before(conn, number, held)
+        facts = {"records": len(held.records), "redacted": held.redacted(before, erased)}
+        facts["withheld"] = [seq for seq in held.bare() if seq >= erased]
         transaction.append(carried_alert(uuid, registers, held.content(), facts, by), number)
+
+
+def _carry_sync(transaction: Transaction, by: tuple[int, str]) -> None:
+    """What sync keeps beside the alerts. Its rows name the events that carry them, but for those of other stores' events, which go on
+    to name the event that each was here.
+    """
+    conn = transaction.conn
+    named = "coalesce(a.uuid, d.uuid) FROM {} s LEFT JOIN alert a ON a.id = s.alert_id LEFT JOIN deleted_alert d ON d.id = s.alert_id ORDER BY 1"
+    for number, state, uuid in conn.execute(f"SELECT s.alert_id, s.state, {named.format('sync_alert')}"):
+        seq = transaction.append(carried_sync(number, uuid, state, by), number)
+        conn.execute("UPDATE sync_alert SET seq = ? WHERE alert_id = ?", (seq, number))
+        if not seq % FLUSH:
+            transaction.flush()
+    for name, state in conn.execute("SELECT name, state FROM sync_remote ORDER BY name").fetchall():
+        seq = transaction.append(carried_sync(0, name, state, by))
+        conn.execute("UPDATE sync_remote SET seq = ? WHERE name = ?", (seq, name))
+    for alias, number, uuid in conn.execute(f"SELECT s.uuid, s.alert_id, {named.format('alias')}"):
+        draft = EventDraft(EventKind.ALERT_ALIASED, uuid, by[0], by[1], facts={"uuid": alias})
+        conn.execute("UPDATE alias SET seq = ? WHERE uuid = ?", (transaction.append(draft, number), alias))
+    (store_id,) = conn.execute("SELECT value FROM setting WHERE name = 'store_id'").fetchone()
+    kept = conn.execute("SELECT store_id, number, seq FROM foreign_event ORDER BY store_id, number")
+    while events := [list(row) for row in kept.fetchmany(MOST_FOREIGN)]:
+        transaction.append(EventDraft(EventKind.FOREIGN_EVENTS_CARRIED, store_id, by[0], by[1], facts={"events": events}))
 
 
 def _rows(conn: sqlite3.Connection, sql: str) -> Iterator[dict[str, Any]]:

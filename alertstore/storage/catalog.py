@@ -126,22 +126,30 @@ def _forget_salt(db: Database, document: int) -> None:
     db.execute("UPDATE event SET salt = NULL WHERE seq = (SELECT seq FROM context_document WHERE id = ?)", [document])
 
 
-def add_finding(db: Database, transaction: Transaction, alert: int, finding: Finding) -> None:
+def add_finding(transaction: Transaction, alert: int, finding: Finding) -> None:
     """Write a finding's row; its event is the last one appended."""
-    db.table("finding").insert(
-        {
-            "seq": transaction.seq,
-            "uuid": finding.id,
-            "alert_id": alert,
-            "agent_name": finding.agent_name,
-            "summary": finding.summary,
-            "confidence": finding.confidence,
-            "recommended_action": finding.recommended_action,
-            "evidence": evidence_text(finding.evidence),
-            "posted_at": to_micros(finding.posted_at),
-        },
-        pk="seq",
+    said = {name: getattr(finding, name) for name in ("id", "agent_name", "summary", "confidence", "recommended_action")}
+    keep_finding(transaction, alert, said | {"evidence": evidence_text(finding.evidence)}, to_micros(finding.posted_at))
+
+
+def keep_finding(transaction: Transaction, alert: int, finding: Mapping[str, Any], posted_at: int) -> None:
+    """Write the row of a finding, its evidence given as text; its event is the last one appended."""
+    values = (finding["id"], alert, *(finding[name] for name in ("agent_name", "summary", "confidence", "recommended_action", "evidence")))
+    sql = (
+        "INSERT INTO finding (seq, uuid, alert_id, agent_name, summary, confidence, recommended_action, evidence, posted_at) "
+        "VALUES (?,?,?,?,?,?,?,?,?)"
     )
+    transaction.conn.execute(sql, (transaction.seq, *values, posted_at))
+
+
+def findings_of(conn: sqlite3.Connection, number: int) -> list[tuple[Any, ...]]:
+    """The findings of an alert (by its number) as rows of FINDING."""
+    return conn.execute(f"SELECT {rows.FINDING} FROM finding WHERE alert_id = ? ORDER BY seq", (number,)).fetchall()
+
+
+def finding_exists(conn: sqlite3.Connection, uuid: str) -> bool:
+    """Whether a finding of that uuid is here, whatever its alert."""
+    return conn.execute("SELECT 1 FROM finding WHERE uuid = ?", (uuid,)).fetchone() is not None
 
 
 def evidence_text(evidence: Mapping[str, Any] | None) -> str | None:

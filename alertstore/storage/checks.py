@@ -45,6 +45,7 @@ class Checks:
             self._findings,
             self._documents,
             self._settings,
+            self._others,
             self._rejected,
             self._beside,
             self._pruned,
@@ -218,6 +219,16 @@ class Checks:
         )
         sealed = {SEALED: "yes"} if SEALED in found and self.fold.sealed == newest else {}
         self.same("setting", self.fold.settings | sealed, found)
+
+    def _others(self) -> None:
+        """What is known of remotes, and of other stores."""
+        self.same(
+            "sync_remote",
+            self.fold.remotes,
+            {name: tuple(row) for name, *row in self.conn.execute("SELECT name, seq, state FROM sync_remote")},
+        )
+        stores = {store: tuple(row) for store, *row in self.conn.execute("SELECT store_id, size, root FROM foreign_store")}
+        self.same("foreign_store", self.fold.foreign_stores, stores)
 
     def _each(self, what: str, expected: Mapping[Any, Mapping[str, Any]], found: Mapping[Any, Mapping[str, Any]]) -> None:
         for key in expected.keys() | found.keys():

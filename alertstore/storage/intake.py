@@ -30,14 +30,17 @@ MOST_CACHED = 50_000
 
 @define
 class Kept:
-    """A record that was decided on, with its bytes: `number` is its place in the import, `rule` its rule's number."""
+    """A record that was decided on, with its bytes (None: they did not come with it): `number` is its place in the import, `rule` its
+    rule's number, `created_at` when the alert was made where it comes from (None: here and now).
+    """
 
     arrival: Arrival
     sha256: bytes
-    raw: bytes
+    raw: bytes | None
     number: int | None
     rule: int | None
     alert: int = 0
+    created_at: int | None = None
 
 
 @define
@@ -94,20 +97,33 @@ def rules_of(conn: sqlite3.Connection, source_name: str, rule_ids: Collection[st
 
 
 def start_import(
-    transaction: Transaction, *, name: str, source_name: str, actor: str, reason: str | None, header: Any, how: Mapping[str, Any]
+    transaction: Transaction,
+    *,
+    name: str,
+    source_name: str,
+    actor: str,
+    reason: str | None,
+    header: Any = None,
+    how: Mapping[str, Any],
+    member: str | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> int:
-    """Open an import; give back its number. `how` says in its event what its outcome depends on."""
+    """Open an import; give back its number. `how` says in its event what its outcome depends on; `member` is the member of its
+    records that is an alert's payload, None where all of them is.
+    """
     conn = transaction.conn
     (number,) = conn.execute("SELECT coalesce(max(id), 0) + 1 FROM import").fetchone()
     facts: dict[str, Any] = {"name": name, "source_name": source_name, **how}
     if header is not None:
         facts |= {"columns": list(header.columns), "delimiter": header.delimiter}
-    transaction.append(EventDraft(EventKind.IMPORT_STARTED, str(number), transaction.now, actor, facts=facts, reason=reason))
+    if member is not None:
+        facts["member"] = member
+    transaction.append(EventDraft(EventKind.IMPORT_STARTED, str(number), transaction.now, actor, facts=facts, reason=reason, origin=origin))
     columns = None if header is None else dump(list(header.columns))
     delimiter = None if header is None else header.delimiter
     conn.execute(
-        "INSERT INTO import (id, name, source_name, columns, delimiter, started_at) VALUES (?,?,?,?,?,?)",
-        (number, name, source_name, columns, delimiter, transaction.now),
+        "INSERT INTO import (id, name, source_name, columns, delimiter, member, started_at) VALUES (?,?,?,?,?,?,?)",
+        (number, name, source_name, columns, delimiter, member, transaction.now),
     )
     return int(number)
 
@@ -115,10 +131,12 @@ def start_import(
 COUNTS = ("new", "duplicates", "seen", "skipped", "suppressed", "rejected")
 
 
-def finish_import(transaction: Transaction, number: int, *, actor: str, outcome: Mapping[str, Any]) -> None:
+def finish_import(
+    transaction: Transaction, number: int, *, actor: str, outcome: Mapping[str, Any], origin: Mapping[str, Any] | None = None
+) -> None:
     """Close an import: `outcome` holds its size and SHA-256 (hex), the six counts, its notes, and a fault if one ended it."""
     facts = {name: value for name, value in outcome.items() if value is not None}
-    transaction.append(EventDraft(EventKind.IMPORT_FINISHED, str(number), transaction.now, actor, facts=facts))
+    transaction.append(EventDraft(EventKind.IMPORT_FINISHED, str(number), transaction.now, actor, facts=facts, origin=origin))
     sha256 = outcome["sha256"]
     transaction.conn.execute(
         "UPDATE import SET finished_at = ?, sha256 = ?, size = ?, fault = ?, notes = ?, new = ?, duplicates = ?, seen = ?, "
@@ -199,7 +217,7 @@ def _save_alerts(conn: sqlite3.Connection, source_name: str, now: int, fresh: Se
                 arrival.occurred_at,
                 arrival.assumed,
                 arrival.occurred_at,
-                now,
+                now if kept.created_at is None else kept.created_at,
                 now,
                 now,
                 arrival.predecessor,

@@ -98,7 +98,10 @@ class OldHistory:
         return max(last, int(highest))
 
 
-_NUMBERED = ("occurrence", "finding", "rejected_record", "indicator", "alert_indicator", "context_document")
+_NUMBERED = (
+    "occurrence", "finding", "rejected_record", "indicator", "alert_indicator", "context_document", "alias", "foreign_event", "sync_alert",
+    "sync_remote",
+)  # fmt: skip
 
 REACH = 1 << 32
 """How far beyond the last event that can be read a mentioned number is believed."""

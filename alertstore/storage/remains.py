@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 TABLES = (
     "event", "setting", "part_salt", "signed_checkpoint", "pruned", "import", "detection_rule", "alert", "deleted_alert", "occurrence",
-    "rejected_record", "indicator", "alert_indicator", "finding", "context_document",
+    "rejected_record", "indicator", "alert_indicator", "finding", "context_document", "alias", "foreign_event", "foreign_store",
+    "sync_alert", "sync_remote",
 )  # fmt: skip
 """Every table that holds what is not derived; the history first, since it says what the other rows are."""
 
 _TYPES = {"TEXT": str, "INTEGER": int, "BLOB": bytes}
-_HAS_NO_STRAYS = {"pruned"}  # its rows look like those of the search index
+_HAS_NO_STRAYS = {"pruned", "alias", "foreign_event", "foreign_store", "sync_alert", "sync_remote"}
+"""Their rows look like those of each other, of the search index, or of indexes."""
 _LINKS = "indicator_seen"
 _SOURCES = {
     "occurrence": {"alert_ingested", "alert_deduplicated"},
@@ -83,7 +85,7 @@ class Remains:
         for table, shape in self.shapes.items():
             key = shape.columns[shape.key] if shape.key is not None else None
             columns = ", ".join(f"{name} INTEGER PRIMARY KEY" if name == key else name for name in shape.columns)
-            self.conn.execute(f"CREATE TABLE {table} ({columns}{'' if key else f', UNIQUE ({_unique(table)})'})")
+            self.conn.execute(f"CREATE TABLE {table} ({columns}{'' if key else f', UNIQUE ({_KEYS[table]})'})")
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size:
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -198,10 +200,17 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def _unique(table: str) -> str:
-    return {"setting": "name", "part_salt": "seq, part", "signed_checkpoint": "size, epoch", "alert_indicator": "alert_id, indicator_id"}[
-        table
-    ]
+_KEYS = {
+    "setting": "name",
+    "part_salt": "seq, part",
+    "signed_checkpoint": "size, epoch",
+    "alert_indicator": "alert_id, indicator_id",
+    "alias": "uuid",
+    "foreign_event": "store_id, number",
+    "foreign_store": "store_id",
+    "sync_remote": "name",
+}
+"""Of tables without a row number: what takes its place."""
 
 
 def _roots(pages: Pages, schema: Tree) -> Iterator[tuple[str, int]]:

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 RESTATED = (
     "import", "detection_rule", "alert", "deleted_alert", "occurrence", "rejected_record", "indicator", "alert_indicator", "finding",
-    "context_document",
+    "context_document", "alias", "foreign_event", "foreign_store",
 )  # fmt: skip
 """The tables whose rows go into the new store, those that others refer to first."""
 
+LEFT_OUT = ("sync_alert", "sync_remote")
+"""Those that are only put aside: they go by the numbers that events had. The next sync compares with the remote anew."""
+
 _MENTIONS = "SELECT id FROM alert UNION SELECT id FROM deleted_alert UNION SELECT alert_id FROM occurrence UNION SELECT alert_id FROM event"
+_NAMED = "SELECT 1 FROM alert WHERE uuid = ? UNION ALL SELECT 1 FROM deleted_alert WHERE uuid = ?"
 _MALICE = (
     "UPDATE alert SET malice = coalesce(malice_override, (SELECT CASE max(CASE i.malice WHEN 'Malicious' THEN 3 WHEN 'Suspicious' THEN 2 "
     "WHEN 'Benign' THEN 1 ELSE 0 END) WHEN 3 THEN 'Malicious' WHEN 2 THEN 'Suspicious' WHEN 1 THEN 'Benign' ELSE 'Pending' END "
@@ -110,6 +114,8 @@ class Restating:
                 raise UnfitError("its bytes are not those of its digest")
         elif table == "context_document":
             new["id"] = self._event(row["id"])
+        elif table == "alias" and self.conn.execute(_NAMED, (row["uuid"],) * 2).fetchone() is not None:
+            raise UnfitError("it is an alert's own uuid")
         elif table in {"finding", "alert_indicator"}:
             self._belongs(table, new)
         return new

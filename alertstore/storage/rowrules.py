@@ -38,6 +38,7 @@ _LISTS = {"tags", "columns", "mitre_tactics", "mitre_techniques", "mitre_subtech
 _JSON = {"evidence", "enrichment_results", "notes", "targeting_rules", "heads"}
 _CANONICAL = {"tags", "heads", "targeting_rules", "mitre_tactics", "mitre_techniques", "mitre_subtechniques", "data_sources"}
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ROOT = re.compile("[0-9a-f]{64}")
 _LARGEST = (1 << 53) - 1
 
 
@@ -51,6 +52,8 @@ def fault_of(table: str, row: Mapping[str, Any]) -> str | None:
             return f"{name} is not what a store writes"
     if table == "indicator" and not _is_sound_verdict(row):
         return "its verdict is not what a store writes"
+    if table == "foreign_store" and not (row["size"] >= 0 and _ROOT.fullmatch(row["root"])):
+        return "its size and root are none of a history"
     return None
 
 

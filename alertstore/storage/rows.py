@@ -262,6 +262,8 @@ def alert(
     findings: Sequence[Finding],
     raw: bytes | None,
     raw_header: Header | None,
+    raw_member: str | None,
+    aliases: Sequence[str],
 ) -> Alert:
     """The value of a row of ALERT columns and what belongs to it."""
     (_, uuid, title, description, severity, status, enrichment, source, rule_id, fingerprint, verdict, tags, malice, override,
@@ -302,6 +304,8 @@ def alert(
         tuple(findings),
         raw,
         raw_header,
+        raw_member,
+        tuple(aliases),
     )
 
 

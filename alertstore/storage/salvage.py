@@ -18,7 +18,7 @@ from alertstore.storage.carry import carry, opening_facts
 from alertstore.storage.oldhistory import OldHistory
 from alertstore.storage.opening import create_file
 from alertstore.storage.remains import Remains, as_text
-from alertstore.storage.restating import RESTATED, Restating, UnfitError
+from alertstore.storage.restating import LEFT_OUT, RESTATED, Restating, UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,7 @@ class _Salvage:
         self.history = OldHistory(remains)
         self.events = remains.value("SELECT count(*) FROM event")
         self.old_id: str | None = next((row["value"] for row in remains.rows("setting") if row["name"] == "store_id"), None)
-        self.lost = {table: remains.gaps(table) for table in RESTATED}
+        self.lost = {table: remains.gaps(table) for table in (*RESTATED, *LEFT_OUT)}
         self.taken = Counter[str]()
         self.store_id = ""
 
@@ -156,6 +156,9 @@ class _Salvage:
         for table in ("setting", "part_salt", "signed_checkpoint", "pruned"):
             for row in self.remains.rows(table):
                 self.reject(table, row, "it belongs to the old history")
+        for table in LEFT_OUT:
+            for row in self.remains.rows(table):
+                self.reject(table, row, "the next sync compares with the remote anew")
 
     def _facts(self) -> dict[str, Any]:
         """What the event `store_salvaged` says of the old store. `upto`: a row's number there is its number here plus this."""
@@ -170,7 +173,7 @@ class _Salvage:
             "changed_events": _listed(history.wrong),
             "lost_events": _listed(history.lost),
             "taken": {table: self.taken[table] for table in RESTATED},
-            "quarantined": {table: rejected[table] for table in RESTATED if rejected[table]},
+            "quarantined": {table: rejected[table] for table in self.lost if rejected[table]},
             "lost": {table: _listed(lost) for table, lost in self.lost.items() if lost},
         }
         return {name: value for name, value in facts.items() if value is not None}
@@ -190,7 +193,7 @@ class _Salvage:
             root=history.root,
             changed_events=tuple(history.wrong),
             lost_events=tuple(history.lost),
-            tables=tuple(SalvagedTable(table, self.taken[table], rejected[table], tuple(self.lost[table])) for table in RESTATED),
+            tables=tuple(SalvagedTable(table, self.taken[table], rejected[table], tuple(lost)) for table, lost in self.lost.items()),
             integrity=self.source.integrity,
         )
 

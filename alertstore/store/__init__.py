@@ -13,6 +13,7 @@ from alertstore.errors import AlertValidationError, FieldProblem
 from alertstore.storage import migration, schema
 from alertstore.storage.opening import create_file, open_file, open_memory
 from alertstore.store.base import LONGEST_REASON, is_storable, read_path
+from alertstore.store.bundling import Bundling
 from alertstore.store.catalog import Catalog
 from alertstore.store.custody import Custody
 from alertstore.store.edits import Edits
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from alertstore.storage.repository import Durability, Mode, Repository
 
 
-class AlertStore(Edits, Ingesting, Catalog, Erasing, Handover, Custody, Numbers, Recovery):
+class AlertStore(Edits, Ingesting, Catalog, Erasing, Handover, Custody, Numbers, Recovery, Bundling):
     """A system of record for security alerts in one SQLite file.
 
     Open it with `AlertStore.open`, use it from one thread, close it (or use `with`). Many processes may have the same file

@@ -31,12 +31,10 @@ from alertstore.store.reads import Reads
 from alertstore.store.results import BulkResult
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator, Mapping
     from uuid import UUID
 
     from alertstore.domain.alert import Alert, Indicator
-    from alertstore.domain.changes import AlertState
     from alertstore.domain.vocabulary import CloseClassification
     from alertstore.storage.transaction import Transaction
 
@@ -76,9 +74,6 @@ class Edits(Reads):
             change = decide_patch(state, wanted, act(transaction, by), self._policy, shape)
             alerts.save(transaction, [(number, change)])
             return self._after(transaction.conn, state)
-
-    def _after(self, conn: sqlite3.Connection, state: AlertState) -> Alert:
-        return alerts.load_alert(conn, state.uuid, self._store_id) or self._no_alert(state.uuid)
 
     def close_alert(
         self, uuid: str | UUID, classification: CloseClassification | str, *, reason: str | None = None, actor: str | None = None
@@ -177,7 +172,7 @@ class Edits(Reads):
             change = decide_finding(state, finding, catalog.evidence_text(finding["evidence"]), act(transaction, by))
             alerts.save(transaction, [(number, change)])
             added = Finding(**finding, posted_at=from_micros(change.state.updated_at))
-            catalog.add_finding(self._repository.db, transaction, number, added)
+            catalog.add_finding(transaction, number, added)
         return added
 
     def add_indicators(

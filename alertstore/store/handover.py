@@ -95,7 +95,7 @@ class Handover(Signatures):
             self._store_id, STORE, file.stat().st_size, digest, size, root, when, by[0], alertstore.__version__, SQLITE_VERSION
         )
         _write(place / MANIFEST, (manifest.text() if key is None else _signed(manifest, key)).encode())
-        _write(place / VERIFIER, _verifier())
+        _write(place / VERIFIER, verifier_text())
         file.chmod(0o400)
         return manifest
 
@@ -118,7 +118,7 @@ def _signed(manifest: Manifest, key: SigningKey) -> str:
         return manifest.signed(key.public, checked(key))
 
 
-def _verifier() -> bytes:
+def verifier_text() -> bytes:
     """The text of the verifier that stands alone."""
     spec = find_spec("alertstore.verifier")
     if spec is None or spec.origin is None:

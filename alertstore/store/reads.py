@@ -12,15 +12,20 @@ from alertstore.storage import alerts, catalog, imports, lists
 from alertstore.store.base import StoreBase
 
 if TYPE_CHECKING:
+    import sqlite3
     from uuid import UUID
 
     from alertstore.domain.alert import Alert, AlertSummary, Indicator, Occurrence
+    from alertstore.domain.changes import AlertState
     from alertstore.domain.query import Page
     from alertstore.storage.imports import Import, RejectedRecord
 
 
 class Reads(StoreBase):
     """The reads of a store. None of them writes anything."""
+
+    def _after(self, conn: sqlite3.Connection, state: AlertState) -> Alert:
+        return alerts.load_alert(conn, state.uuid, self._store_id) or self._no_alert(state.uuid)
 
     def get(self, uuid: str | UUID) -> Alert:
         """The alert with its indicators, rule, documents, findings and first record.

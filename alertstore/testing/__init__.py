@@ -13,26 +13,30 @@ if TYPE_CHECKING:
     from alertstore.testing.clock import FrozenClock as FrozenClock
     from alertstore.testing.factories import generic_alert as generic_alert
     from alertstore.testing.factories import make_alert as make_alert
+    from alertstore.testing.factories import replay as replay
     from alertstore.testing.factories import suricata_alert as suricata_alert
     from alertstore.testing.factories import write_jsonl as write_jsonl
     from alertstore.testing.ids import seeded_ids as seeded_ids
+    from alertstore.testing.machine import StoreMachine as StoreMachine
     from alertstore.testing.remote import FakeRemote as FakeRemote
     from alertstore.testing.remote_contract import RemoteContract as RemoteContract
     from alertstore.testing.remote_http import FakeRemoteServer as FakeRemoteServer
     from alertstore.testing.strategies import alert_patches as alert_patches
     from alertstore.testing.strategies import alerts as alerts
+    from alertstore.testing.strategies import histories as histories
     from alertstore.testing.strategies import hostile_text as hostile_text
     from alertstore.testing.strategies import new_alerts as new_alerts
     from alertstore.testing.strategies import patches as patches
 
 _HOMES = {
     "clock": ("FrozenClock",),
-    "factories": ("generic_alert", "make_alert", "suricata_alert", "write_jsonl"),
+    "factories": ("generic_alert", "make_alert", "replay", "suricata_alert", "write_jsonl"),
     "ids": ("seeded_ids",),
+    "machine": ("StoreMachine",),
     "remote": ("FakeRemote",),
     "remote_contract": ("RemoteContract",),
     "remote_http": ("FakeRemoteServer",),
-    "strategies": ("alert_patches", "alerts", "hostile_text", "new_alerts", "patches"),
+    "strategies": ("alert_patches", "alerts", "histories", "hostile_text", "new_alerts", "patches"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

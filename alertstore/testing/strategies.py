@@ -166,3 +166,27 @@ def new_alerts() -> st.SearchStrategy[NewAlert]:
         rule_id=st.none() | st.sampled_from(["R-1", "R-2"]),
         notes=st.just(()),
     )
+
+
+Call = tuple[str, dict[str, Any]]
+"""A call of a store's method: its name, its arguments. A number as `uuid` names an alert by its place, as `replay` reads it."""
+
+
+def histories(*, max_size: int = 20) -> st.SearchStrategy[list[Call]]:
+    """What is done to a store, call by call, the ugly and the forbidden included; `replay` does it, on as many stores as you like.
+
+    The first call adds an alert, so that there is something to do the others to.
+    """
+    where = st.fixed_dictionaries({"uuid": st.integers(0, 9)})
+    add = st.tuples(st.just("add"), st.fixed_dictionaries({"record": alerts()}))
+    fields = {
+        "patch": patches(well_formed=True),
+        "close_alert": st.fixed_dictionaries({"classification": st.sampled_from(CloseClassification).map(str)}),
+        "add_finding": st.fixed_dictionaries({"summary": hostile_text(min_size=1)}),
+        "add_indicators": st.fixed_dictionaries({"indicators": st.lists(_indicators(), max_size=3)}),
+        "delete_alert": st.just(dict[str, Any]()),
+    }
+    calls = [st.tuples(st.just(name), st.builds(lambda one, two: {**one, **two}, where, more)) for name, more in fields.items()]
+    many = st.tuples(st.just("patch_many"), st.fixed_dictionaries({"patch": patches(well_formed=True), "best_effort": st.just(value=True)}))
+    one = st.one_of(add, add, *calls, calls[0], many)
+    return st.builds(lambda first, rest: [first, *rest], add, st.lists(one, max_size=max_size - 1))

@@ -30,7 +30,8 @@ def test_no_arguments_print_the_help(run):
 def test_every_command_of_the_contract_is_there():
     names = (
         "ingest list show triage escalate close patch tag note metrics rules history verify checkpoint backup migrate doctor "
-        "sources imports rejected export demo custody evidence salvage keygen prove seal redact prune hold serve"
+        "sources imports rejected export demo custody evidence salvage keygen prove seal redact prune hold serve "
+        "sync conflicts resolve bundle"
     )
     assert set(command.list_commands(None)) == set(names.split())
 

@@ -14,6 +14,7 @@ from alertstore.domain.carrying import (
     carried_indicator,
     carried_record,
     carried_row,
+    carried_sync,
     redacted_indicator,
 )
 from alertstore.domain.changes import Act
@@ -93,6 +94,29 @@ def test_carried_alerts_are_numbered_too():
     fold = Fold()
     fold.add(12, "alert_carried", body(carried_alert("u1", None, {}, {}, BY), 12), 2, None)
     assert [problem.expected for problem in fold.problems] == ["alert number 1"]
+
+
+def test_what_sync_knows():
+    fold = Fold()
+    opener = {
+        "seq": 11,
+        "kind": "history_pruned",
+        "subject": "s",
+        "facts": {"settings": {}, "keys": [], "indicators": 0, "upto": 9, "peaks": []},
+    }
+    opener["facts"]["foreign_stores"] = [["t", 5, "aa"]]
+    fold.add(11, "history_pruned", opener, None, None)
+    draft = carried_alert("u1", ROW | {"heads": '{"lifecycle":[3,5]}'}, {}, {"withheld": [3], "redacted": {}}, BY)
+    assert draft.facts.keys() == {"columns", "withheld"}
+    fold.add(12, draft.kind, body(draft, 12), 1, None)
+    assert fold.row(fold.alerts[1])[-1] == '{"lifecycle":[3,5]}'
+    for seq, draft, alert in (
+        (13, carried_sync(1, "u1", '{"open":true}', BY), 1),
+        (14, carried_sync(0, "soc1", '{"a":"é"}', BY), None),
+    ):
+        fold.add(seq, draft.kind, body(draft, seq), alert, None)
+    assert (draft.kind, draft.subject, draft.at, draft.actor) == (EventKind.REMOTE_SYNCED, "soc1", *BY)
+    assert (fold.remotes, fold.foreign_stores, fold.problems) == ({"soc1": (14, '{"a":"é"}')}, {"t": (5, "aa")}, [])
 
 
 REFUSED = {"seq": 4, "import_id": 1, "record": 2, "position": 30, "size": 9, "sha256": b"\1" * 32, "reason": "no JSON"}

@@ -67,6 +67,67 @@ def test_what_an_event_says_was_before_must_have_been(fold):
     assert column(fold, 1, "severity") == "Medium"
 
 
+def edits(*sups, **over):
+    return edit(edits=[{"register": "severity", "sup": list(sup)} for sup in sups], **over)
+
+
+def test_edits_that_change_nothing_stand_too(fold):
+    fold.add(3, "alert_conflict_resolved", edits([]), 1, None)
+    assert (column(fold, 1, "heads"), column(fold, 1, "updated_at")) == ('{"lifecycle":[],"severity":[3]}', 200)
+    fold.add(4, "alert_conflict_resolved", edits([3], seq=4), 1, None)
+    assert fold.problems == []
+    fold.add(5, "alert_conflict_resolved", edits([3], seq=5), 1, None)
+    assert [(p.where, p.expected, p.found) for p in fold.problems] == [("event 5: sup", [4], [3])]
+
+
+def test_changes_without_edits_leave_the_heads(fold):
+    fold.add(3, "alert_severity_updated", edits([], changes={"severity": ["Low", "High"]}), 1, None)
+    fold.add(4, "alert_severity_updated", edit(seq=4, changes={"severity": ["High", "Medium"]}, origin={"remote": "r"}), 1, None)
+    assert (column(fold, 1, "severity"), column(fold, 1, "heads"), fold.problems) == ("Medium", '{"lifecycle":[],"severity":[3]}', [])
+
+
+def test_edits_of_another_store_replace_only_what_they_knew_of(fold):
+    elsewhere = {"origin": {"store": "t", "seq": 9}}
+    for seq, sup, heads in ((3, [], [3]), (4, [], [3, 4]), (5, [4, 99], [3, 5]), (6, [3, 5], [6])):
+        fold.add(seq, "alert_severity_updated", edits(sup, seq=seq, **elsewhere), 1, None)
+        assert json.loads(column(fold, 1, "heads"))["severity"] == heads
+    fold.add(7, "alert_severity_updated", edits([6], [], seq=7, **elsewhere), 1, None)
+    fold.add(8, "alert_severity_updated", edits([7], seq=8), 1, None)
+    assert (json.loads(column(fold, 1, "heads"))["severity"], fold.problems) == ([8], [])
+
+
+def test_an_alert_that_was_created_elsewhere(fold):
+    fold.add(3, "alert_ingested", INGESTED | {"seq": 3, "subject": "u2", "facts": INGESTED["facts"] | {"created_at": 60}}, 2, None)
+    assert [column(fold, 2, name) for name in ("created_at", "ingested_at", "updated_at")] == [60, 100, 100]
+
+
+@pytest.mark.parametrize("kind", ["alert_synced", "alert_aliased"])
+def test_what_is_kept_beside_an_alert_leaves_it_as_it_is(fold, kind):
+    row = fold.row(fold.alerts[1])
+    fold.add(3, kind, edit(facts={"state": {}, "uuid": "x"}), 1, None)
+    assert (fold.row(fold.alerts[1]), fold.problems) == (row, [])
+    fold.add(4, "alert_deleted", edit(seq=4), 1, None)
+    fold.add(5, kind, edit(seq=5, facts={}), 1, None)
+    assert (fold.deleted, fold.problems) == ({1: "u1"}, [])
+    fold.add(6, kind, edit(seq=6, subject="u2"), 1, None)
+    fold.add(7, kind, edit(seq=7), 2, None)
+    assert [(p.where, p.expected) for p in fold.problems] == [
+        ("event 6", "u1"),
+        ("event 7", f"a {kind} that follows from the events before it"),
+    ]
+
+
+def test_remotes_and_other_stores(fold):
+    for seq, state in ((3, {"b": 1, "a": "é"}), (4, {"b": 2, "a": "é"})):
+        fold.add(seq, "remote_synced", {"seq": seq, "subject": "soc1", "facts": {"state": state}}, None, None)
+    assert fold.remotes == {"soc1": (4, '{"a":"é","b":2}')}
+    for store, size, root in (("t", 5, "a"), ("t", 9, "b"), ("t", 9, "c"), ("t", 8, "d"), ("u", 0, "e")):
+        fold.add(5, "bundle_imported", {"seq": 5, "subject": "b", "facts": {"store": store, "size": size, "root": root}}, None, None)
+    assert fold.foreign_stores == {"t": (9, "c"), "u": (0, "e")}
+    fold.add(6, "foreign_events_carried", {"seq": 6, "subject": "s", "facts": {"events": [["t", 1, 2]]}}, None, None)
+    assert fold.problems == []
+
+
 def test_an_event_of_another_alert(fold):
     fold.add(3, "alert_severity_updated", edit(subject="u2", changes={"severity": ["Low", "High"]}, edits=[]), 1, None)
     assert [(p.expected, p.found) for p in fold.problems] == [("u1", "u2")]
@@ -150,6 +211,10 @@ def test_imports_and_rejected_records(fold):
         "a.csv", ["b", "a"], "\t", 5, 7, 1, "{}",
     )  # fmt: skip
     assert list(fold.rejected) == [4]
+    assert one["member"] is None
+    started["facts"]["member"] = "raw_payload"
+    fold.add(6, "import_started", started, None, None)
+    assert fold.imports[1]["member"] == "raw_payload"
 
 
 def test_documents(fold):
@@ -173,7 +238,26 @@ def test_documents(fold):
 kinds = st.sampled_from(EventKind).map(str) | st.just("of a later version")
 odd = st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
 fields = st.sampled_from(
-    ["status", "tags", "severity", "malice", "finding", "occurred_at", "source_name", "rule", "name", "register", "notes"]
+    [
+        "status",
+        "tags",
+        "severity",
+        "malice",
+        "finding",
+        "occurred_at",
+        "source_name",
+        "rule",
+        "name",
+        "register",
+        "notes",
+        "sup",
+        "state",
+        "store",
+        "size",
+        "root",
+        "events",
+        "seq",
+    ]
 )
 inner = st.dictionaries(fields, odd | st.lists(odd, min_size=2, max_size=2) | st.dictionaries(fields, odd, max_size=2), max_size=4)
 bodies = st.fixed_dictionaries(
@@ -186,6 +270,7 @@ bodies = st.fixed_dictionaries(
         "changes": inner | odd,
         "sets": inner | odd,
         "edits": st.lists(inner, max_size=2) | odd,
+        "origin": inner | odd,
     },
 )
 

@@ -103,6 +103,7 @@ def test_pages_hold_every_alert_once_in_any_order(listed, connect, sort):
     [("status=Triaging", 4), ("status=Triaging,Open", 23), ("severity=High,Critical", 15), ("status=Open&severity=Low", 6), ("source_name=generic", 23),
      ("source_name=nope,elastic", 0), ("is_enriched=false", 23), ("is_enriched=true", 0), ("enrichment_status=Pending", 23),
      ("enrichment_status=Enriched&is_enriched=false", 0), ("from_time=2026-03-10", 5), ("to_time=2026-03-02T00:00:00Z", 2),
+     ("to_time=2026-03-02T10:00:00Z", 4), ("to_time=2026-03-02T09:59:59.999999Z", 2), ("from_time=2026-03-02T10:00:00Z&to_time=2026-03-02T10:00:00Z", 2),
      ("from_time=2026-03-02T00:00:00%2B00:00&to_time=2026-03-03", 2), ("tags=odd", 11), ("tags=even&tags=all", 12), ("tags=even&tags=odd", 0),
      (f"detection_rule_uuid={uuid4()}", 0), ("unknown=1", 23), ("status=", 23)],
 )  # fmt: skip

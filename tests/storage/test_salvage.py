@@ -128,6 +128,12 @@ INDICATOR = {
         ("indicator", INDICATOR | {"malice": "Malicious", "malice_source": "analyst", "malice_overridden_at": 6, "updated_at": 6}, True),
         ("indicator", INDICATOR | {"malice_source": "enrichmemt"}, False),
         ("indicator", INDICATOR | {"is_enriched": 1}, False),
+        ("import", {"member": "raw_payload"}, True),
+        ("alias", {"uuid": "x", "alert_id": 1, "seq": 1}, False),
+        ("foreign_event", {"store_id": "a\0", "number": 1, "seq": 1}, False),
+        ("foreign_store", {"store_id": "s", "size": 0, "root": "0f" * 32}, True),
+        ("foreign_store", {"store_id": "s", "size": -1, "root": "0f" * 32}, False),
+        ("foreign_store", {"store_id": "s", "size": 1, "root": "0F" * 32}, False),
     ],
 )
 def test_rows_that_a_store_could_have_written(table, row, is_sound):

@@ -278,7 +278,7 @@ def test_what_stops_it_half_way_leaves_nothing(alert_store, place, tmp_path, mon
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(handover, "_verifier", interrupted)
+    monkeypatch.setattr(handover, "verifier_text", interrupted)
     with pytest.raises(KeyboardInterrupt):
         alert_store.seal(place)
     assert left(tmp_path, alert_store)[0] == before[0]

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 from attrs import evolve
+from sync_rows import add_sync
 
 from alertstore import AlertStore, Checkpoint, EventKind
 from alertstore.domain.events import canonical
@@ -80,6 +81,7 @@ def test_every_write_appends(alert_store, filled, kinds, name):
 
 
 def test_all_kinds_but_those_of_later_issues_occur(alert_store, filled):
+    add_sync(alert_store, *filled)
     later = {"alert_enrichment_completed", "setting_changed"}
     custody = {kind for kind in EventKind if kind.endswith(("_carried", "_redacted", "_pruned")) or kind.startswith(("store_", "signing_"))}
     made = {event.kind for event in alert_store.events()}

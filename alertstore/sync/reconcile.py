@@ -1,0 +1,103 @@
+"""What two stores know of one alert and the remote, brought together: the newer of what each saw, every outcome, what waits for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from alertstore.domain.changes import decide_shown
+from alertstore.domain.link import Held, HeldKind, Link, Outcome, Settled
+from alertstore.domain.merge import at_odds, newer, view, winner
+from alertstore.storage import alerts, links
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from alertstore.storage.transaction import Transaction
+    from alertstore.sync.desk import Desk, Here
+
+
+def settle(desk: Desk, transaction: Transaction, line: Mapping[str, Any], uuid: str, seqs: Mapping[int, int], bundle: str) -> int:
+    """Take over what the other store knows of the remote, and hold what stores do not agree on; then show what follows.
+
+    line: what a bundle (its id) says of an alert; seqs: the events here that keep those of the line. How many registers came to wait
+    for a person.
+    """
+    transaction.flush()
+    here = desk.here(transaction.conn, uuid)
+    if here is None:
+        return 0
+    link, outcomes = here.link, list[tuple[str, int, Outcome]]()
+    if line["sync"] is not None:
+        link, outcomes = _learn(here, line, seqs)
+    link = _peers(here, link)
+    after = evolve(here, link=link)
+    shown = desk.shown(after, view(here.local, link))
+    origin = {"bundle": bundle}
+    alerts.save(transaction, [(here.number, decide_shown(here.state, shown, desk.act(transaction, origin)))])
+    transaction.flush()
+    now = desk.here(transaction.conn, uuid)
+    if now is not None and (link != here.link or outcomes):
+        links.save_link(transaction, now.number, uuid, link, actor=desk.actor, reason=desk.reason, outcomes=outcomes)
+    return len([one for one in link.held if one not in here.link.held])
+
+
+def _learn(here: Here, line: Mapping[str, Any], seqs: Mapping[int, int]) -> tuple[Link, list[tuple[str, int, Outcome]]]:
+    """How an alert stands by what another store knows: its base where the remote's was newer, and every outcome that it knows of."""
+    theirs, link = Link.read(line["sync"]["state"]), here.link
+    observed = line["sync"]["observed"]
+    later = newer(theirs.token, link.token)
+    if theirs.base is not None and later:
+        link = evolve(link, base=theirs.base, token=theirs.token, observed=(observed[0], observed[1]))
+    if link.uuid is None and theirs.uuid is not None:
+        link = evolve(link, uuid=theirs.uuid, created_at=theirs.created_at, shared=theirs.shared, refused=None)
+    gone = link.gone or (theirs.gone and theirs.uuid == link.uuid)
+    told = _outcomes(here, line, seqs)
+    settled = dict(link.settled)
+    for register, one in theirs.settled.items():
+        done = {seqs[seq] for seq in one.edits if seq in seqs} | set(settled[register].edits if register in settled else ())
+        kept = here.local.last(register, done)
+        token = one.token if register not in settled or newer(one.token, settled[register].token) else settled[register].token
+        if kept or register in settled:
+            settled[register] = Settled(kept, token)
+    link = evolve(link, settled=settled, gone=gone)
+    if theirs.base is not None and theirs.token == link.token:
+        there = [one._replace(edits=tuple(sorted(seqs[seq] for seq in one.edits if seq in seqs))) for one in theirs.held]
+        link = evolve(link, held=_held(here, link, [*there, *link.held] if later else sorted([*there, *link.held], key=repr)))
+    return link, told
+
+
+def _held(here: Here, link: Link, told: Sequence[Held]) -> tuple[Held, ...]:
+    """What two stores that have seen the remote alike left to a person, as far as it is not decided: the first of each counts."""
+    pending, found = link.pending(here.local.heads), dict[tuple[str, bool], Held]()
+    for one in told:
+        raced = one.kind is HeldKind.RACED
+        heads = here.local.heads.get(one.register, ())
+        if one.kind is not HeldKind.PEERS and (set(one.edits) & {*heads} if raced else set(one.edits) == {*pending.get(one.register, ())}):
+            found.setdefault((one.register, raced), one)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _outcomes(here: Here, line: Mapping[str, Any], seqs: Mapping[int, int]) -> list[tuple[str, int, Outcome]]:
+    """The outcomes of edits that the other store knows of and this one does not, those in its history first to last."""
+    told = []
+    for one in line["events"]:
+        if one["body"]["kind"] == "alert_synced":
+            for register, seq, outcome in one["body"].get("facts", {}).get("outcomes", ()):
+                known = here.link.settled.get(register)
+                done = here.local.built_on(register, () if known is None else known.edits)
+                if seq in seqs and seqs[seq] not in done and seqs[seq] in here.local.edits.get(register, {}):
+                    told.append((register, seqs[seq], Outcome(outcome)))
+    return list(dict.fromkeys(told))
+
+
+def _peers(here: Here, link: Link) -> Link:
+    """Hold what edits of several stores do not agree on; let go of what they do."""
+    held = [one for one in link.held if one.kind is not HeldKind.PEERS]
+    for register, seqs in sorted(link.pending(here.local.heads).items()):
+        edits = here.local.of(register, seqs)
+        if at_odds(edits) and not any(one.register == register and one.kind is not HeldKind.RACED for one in held):
+            base = None if link.base is None else link.base[register]
+            held.append(Held(register, HeldKind.PEERS, seqs, base, winner(edits).value))
+    return evolve(link, held=tuple(held))
