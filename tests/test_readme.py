@@ -7,15 +7,20 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from attrs import fields_dict
+
+from alertstore import SyncPolicy
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PYTHON = [body for kind, body in BLOCKS if kind == "python"]
 SESSIONS = [body for kind, body in BLOCKS if kind == "console"]
+POLICIES = [body for kind, body in BLOCKS if kind == "toml" and "max_share" in body]
 
 
 @pytest.fixture
@@ -65,6 +70,12 @@ def test_console_sessions_say_what_they_show(place, session):
         printed, code = terminal(command, place)
         assert code == 0, (command, printed)
         assert checker.check_output(shown, printed, flags), f"$ {command}\n{printed}\n-- the README shows --\n{shown}"
+
+
+def test_the_policy_that_is_shown_is_the_default():
+    (shown,) = POLICIES
+    assert SyncPolicy.read(tomllib.loads(shown)) == SyncPolicy()
+    assert set(tomllib.loads(shown)) == set(fields_dict(SyncPolicy))
 
 
 def test_the_example_source_reads_a_file(place):
