@@ -186,7 +186,7 @@ def _elsewhere(after: AlertState, before: LifecycleTimes, told: LifecycleTimes) 
         if before.acknowledged_at is not None
         else now.acknowledged_at and (told.acknowledged_at or now.acknowledged_at)
     )
-    triaged = before.triaged_at if before.triaged_at is not None else now.triaged_at and (told.triaged_at or now.triaged_at)
+    triaged = before.triaged_at if before.triaged_at is not None else told.triaged_at or now.triaged_at
     closed = now.closed_at and (told.closed_at or now.closed_at)
     if closed is not None and acknowledged is not None:
         if before.acknowledged_at is None:

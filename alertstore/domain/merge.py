@@ -4,6 +4,7 @@ For each register with edits that have no outcome yet, the remote's value r, rea
 
 1.  r is w's value: converged; nothing is sent, whoever sends it again.
 2.  The remote's activity log, since the author looked, shows w's value set, and r is another: superseded; it was there, somebody moved on.
+    Where the author never looked, a person decides: that may have been years before the edit.
 3.  r is a value that the author knew (what was replaced, or the remote's as he saw it), and nobody else has touched it since: send.
 4.  Else the policy says: take_local, take_remote, or hold, which leaves it to a person.
 5.  Never by itself out of Closed, unless the author had seen Closed.
@@ -100,11 +101,12 @@ def needs_moves(local: Local, link: Link, seen: Seen) -> bool:
 
 def merge(local: Local, link: Link, seen: Seen, policy: SyncPolicy) -> Merged:
     """Decide about every register, by the rules above."""
-    raced = tuple(one for one in link.held if one.kind is HeldKind.RACED)
+    pending = link.pending(local.heads)
+    raced = tuple(one for one in link.held if one.kind is HeldKind.RACED and one.register not in pending)  # else edited since
     after = evolve(link, base=seen.registers, token=seen.token, gone=False, held=raced)
     outcomes: list[tuple[str, int, Outcome]] = []
     sends: dict[str, tuple[int, ...]] = {}
-    for register, seqs in sorted(link.pending(local.heads).items()):
+    for register, seqs in sorted(pending.items()):
         decided = _decide(local, link, register, seqs, seen, policy)
         if isinstance(decided, Held):
             after = evolve(after, held=(*after.held, decided))
@@ -207,8 +209,8 @@ def _decide(local: Local, link: Link, register: str, seqs: Sequence[int], seen: 
     since = _since(local, link, edit)
     known = _values_known(local, link, edit)
     moves = [] if register not in AUDITED or since == seen.token else moves_since(register, seen.moves or (), since)
-    if any(move.after == edit.value for move in moves):
-        return Outcome.SUPERSEDED
+    if any(move.after == edit.value for move in moves):  # by us, or by another gateway; where its author never looked, nobody can tell
+        return Outcome.SUPERSEDED if since is not None else Held(register, HeldKind.POLICY, tuple(seqs), remote, edit.value)
     untouched = remote in known and not any(not (move.ours and move.after in known) for move in moves)
     if untouched or register.startswith(TAG):  # a tag is there or not: that it is not as the author wants it is all there is to know
         return None

@@ -11,7 +11,7 @@ from alertstore.domain.events import EventKind
 from alertstore.domain.link import HeldKind, Outcome
 from alertstore.domain.merge import settle
 from alertstore.domain.plan import Conflict, SyncPlan, SyncResult
-from alertstore.domain.registers import Registers
+from alertstore.domain.registers import Registers, shown_value
 from alertstore.domain.syncpolicy import SyncPolicy
 from alertstore.domain.times import to_micros
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem
@@ -152,12 +152,17 @@ def _decide_creation(desk: Desk, transaction: Transaction, here: Here, *, again:
 
 
 def _decide_held(desk: Desk, transaction: Transaction, here: Here, register: str, deed: Act, take: str) -> None:
-    held = next((one for one in here.link.held if one.register == register), None)
+    waiting = {one.register for one in _conflicts_of(here, here.title)}
+    held = next((one for one in reversed(here.link.held) if one.register == register and register in waiting), None)
     if held is None:
         raise AlertNotFoundError(f"no conflict about {register} of alert {here.uuid}", advice="conflicts() lists those there are")
+    if take == "remote" and here.link.base is None:
+        problem = FieldProblem("take", "must be local: no remote has been seen to say anything of this alert", take)
+        raise AlertValidationError([problem], advice="edit the alert to what it shall be; that decides it as well")
     value = held.local if take == "local" else held.remote
     now = Registers.of(here.state)
-    edit = {"register": register, "value": [now[register], value], "sup": [], "rbase": None, "rtoken": None}
+    before = now[register] if here.link.base is None else shown_value(register, held.remote)  # what the person was shown
+    edit = {"register": register, "value": [before, value], "sup": [], "rbase": None, "rtoken": None}
     change = decide_shown(here.state, now.having(register, value).shown(), deed, edits=[edit], kind=EventKind.ALERT_CONFLICT_RESOLVED)
     alerts.save(transaction, [(here.number, change)])
     desk.save(transaction, here, evolve(here.link, held=tuple(one for one in here.link.held if one != held)))
@@ -168,7 +173,7 @@ def _conflicts_of(here: Here, title: str) -> list[Conflict]:
     pending = link.pending(here.state.heads)
     found = []
     for one in link.held:
-        if one.kind is not HeldKind.RACED and set(one.edits) != set(pending.get(one.register, ())):
+        if set(pending.get(one.register, ())) != (set() if one.kind is HeldKind.RACED else set(one.edits)):
             continue  # a new edit has decided it
         known = here.local.edits.get(one.register, {})
         edits = tuple((known[seq].actor, known[seq].value) for seq in one.edits if seq in known)

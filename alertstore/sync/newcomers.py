@@ -163,7 +163,7 @@ def _import(desk: Desk, transaction: Transaction, number: int, bundle: Bundle) -
         if origin is not None:
             links.keep_origin(transaction.conn, origin, transaction.seq)
     if finished is not None and bundling.is_running(transaction.conn, made):
-        _finish(desk, transaction, made, finished, bundle)
+        _finish(desk, transaction, made, finished, bundle, again=origin is None)
     return made
 
 
@@ -186,16 +186,21 @@ def _known_import(desk: Desk, transaction: Transaction, started: Mapping[str, An
     return number, None
 
 
-def _finish(desk: Desk, transaction: Transaction, number: int, finished: Mapping[str, Any], bundle: Bundle) -> None:
-    """Close an import as it was closed where it was made."""
+def _finish(desk: Desk, transaction: Transaction, number: int, finished: Mapping[str, Any], bundle: Bundle, *, again: bool) -> None:
+    """Close an import as it was closed where it was made. again: its beginning was known here before."""
     check_import(finished)
     facts = {name: finished["facts"].get(name) for name in (*intake.COUNTS, "sha256", "size", "fault", "notes")}
     origin = _origin(finished, bundle.manifest.store)
+    name = (origin["store"], origin["seq"])
     transaction.flush()
-    if origin["store"] == desk.store_id or bundling.seqs_here(transaction.conn, [(origin["store"], origin["seq"])]):
-        raise another_event((origin["store"], origin["seq"]))
-    intake.finish_import(transaction, number, actor=finished["actor"], outcome=facts, origin=origin)
-    links.keep_origin(transaction.conn, origin, transaction.seq)
+    known = bundling.seqs_here(transaction.conn, [name])
+    if name[0] == desk.store_id or (known and (not again or bundling.leaf_told(transaction.conn, known[name][0]) is not None)):
+        raise another_event(name)
+    intake.finish_import(
+        transaction, number, actor=finished["actor"], outcome=facts, origin={"bundle": bundle.manifest.id} if known else origin
+    )
+    if not known:
+        links.keep_origin(transaction.conn, origin, transaction.seq)
 
 
 def _origin(body: Mapping[str, Any], store: str) -> dict[str, Any]:
