@@ -43,6 +43,13 @@ class HeldKind(StrEnum):
     """The remote refused the edit."""
     RACED = "raced"
     """Somebody changed the remote's value in the moment before ours arrived, which undid theirs."""
+    RESTORED = "restored"
+    """The remote went back to before the edit had arrived there."""
+
+    @property
+    def is_afterwards(self) -> bool:
+        """Whether the edits in question have their outcome, and it is that which a person must know."""
+        return self in {HeldKind.RACED, HeldKind.RESTORED}
 
 
 class Held(NamedTuple):
@@ -137,6 +144,6 @@ class Link:
     def holding(self, register: str, pending: Sequence[int]) -> Held | None:
         """What is held of a register, as long as its edits are the ones that wait."""
         for one in self.held:
-            if one.register == register and one.kind is not HeldKind.RACED and set(one.edits) == set(pending):
+            if one.register == register and not one.kind.is_afterwards and set(one.edits) == set(pending):
                 return one
         return None

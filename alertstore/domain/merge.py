@@ -25,7 +25,7 @@ from alertstore.domain.times import read_rfc3339
 from alertstore.domain.vocabulary import AlertStatus, CloseClassification, Malice, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from alertstore.domain.registers import Edit, Value
 
@@ -102,8 +102,9 @@ def needs_moves(local: Local, link: Link, seen: Seen) -> bool:
 def merge(local: Local, link: Link, seen: Seen, policy: SyncPolicy) -> Merged:
     """Decide about every register, by the rules above."""
     pending = link.pending(local.heads)
-    raced = tuple(one for one in link.held if one.kind is HeldKind.RACED and one.register not in pending)  # else edited since
-    after = evolve(link, base=seen.registers, token=seen.token, gone=False, held=raced)
+    known = tuple(one for one in link.held if one.kind.is_afterwards and one.register not in pending)  # else edited since
+    undone = _undone(local, link, seen, {*pending, *(one.register for one in known)})
+    after = evolve(link, base=seen.registers, token=seen.token, gone=False, held=(*known, *undone))
     outcomes: list[tuple[str, int, Outcome]] = []
     sends: dict[str, tuple[int, ...]] = {}
     for register, seqs in sorted(pending.items()):
@@ -117,6 +118,18 @@ def merge(local: Local, link: Link, seen: Seen, policy: SyncPolicy) -> Merged:
             after = evolve(after, held=(*after.held, *_late(link, register, seqs, seen)))
             outcomes += told
     return Merged(after, view(local, after), body_of(local, seen.registers, sends), sends, outcomes)
+
+
+def _undone(local: Local, link: Link, seen: Seen, besides: Collection[str]) -> list[Held]:
+    """The edits that had arrived, and are not there any more since the remote went back in time."""
+    found = []
+    for register, done in sorted(link.settled.items()) if newer(link.token, seen.token) else ():
+        edits = [edit for seq, edit in local.edits.get(register, {}).items() if seq in done.edits]
+        if register not in besides and newer(done.token, seen.token) and edits:
+            value, remote = winner(edits).value, seen.registers[register]
+            if value != remote:
+                found.append(Held(register, HeldKind.RESTORED, tuple(edit.seq for edit in edits), remote, value))
+    return found
 
 
 def _late(link: Link, register: str, seqs: Sequence[int], seen: Seen) -> list[Held]:

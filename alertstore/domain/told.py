@@ -56,7 +56,8 @@ def read_told(body: Mapping[str, Any], store: str) -> tuple[tuple[str, int], str
     if "edits" in body:
         if not _is_object(made) or leaf_hash(canonical(made)).hex() != leaf:
             _refuse(body, "an edit of another store that is not what its hash says")
-        if (made.get("seq"), made.get("kind")) != (number, body["kind"]) or "store" in (made.get("origin") or ()):
+        origin = made.get("origin", {})
+        if (made.get("seq"), made.get("kind")) != (number, body["kind"]) or not _is_object(origin) or "store" in origin:
             _refuse(body, "an edit of another store that is another event than it says")
     elif not _is_time(origin.get("at")):
         _refuse(body, "an event of another store without its time")
@@ -155,7 +156,7 @@ def _is_value(name: str, value: Any) -> bool:
 
 def are_tags(value: Any) -> bool:
     """Whether a value is a list of tags that an alert can have."""
-    return type(value) is list and all(_is_text(one) and one.strip() for one in value) and len(set(value)) == len(value)
+    return type(value) is list and all(_is_text(one) and bool(one.strip()) for one in value) and len(set(value)) == len(value)
 
 
 def check_first(body: Mapping[str, Any]) -> None:

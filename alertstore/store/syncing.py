@@ -173,7 +173,7 @@ def _conflicts_of(here: Here, title: str) -> list[Conflict]:
     pending = link.pending(here.state.heads)
     found = []
     for one in link.held:
-        if set(pending.get(one.register, ())) != (set() if one.kind is HeldKind.RACED else set(one.edits)):
+        if set(pending.get(one.register, ())) != (set() if one.kind.is_afterwards else set(one.edits)):
             continue  # a new edit has decided it
         known = here.local.edits.get(one.register, {})
         edits = tuple((known[seq].actor, known[seq].value) for seq in one.edits if seq in known)

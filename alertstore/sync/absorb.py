@@ -1,6 +1,6 @@
 """Taking a bundle in: what it tells that is not known here becomes events of this store, with their origin.
 
-Alerts are known again by their uuids, by events of theirs that came before, and by their first record. Edits join the edits that are
+Alerts are known again by their uuids, by events of theirs that came before, and by their records. Edits join the edits that are
 here: each keeps its id, and what it replaced; what the alert then shows follows from all of them, in whatever order they came.
 """
 
@@ -69,8 +69,8 @@ class Line:
     leaves: dict[Id, str]
     names: list[str]
     """Every uuid it goes by."""
-    record: tuple[str, str]
-    """Its first record: (source, SHA-256 as hex)."""
+    records: list[tuple[str, str]]
+    """Its records: (source, SHA-256 as hex), in the order in which they came."""
 
 
 @define
@@ -84,6 +84,8 @@ class Absorbing:
     """How many events this store had before."""
     found: Absorbed = field(factory=Absorbed)
     imports: dict[int, int] = field(factory=dict)
+    beside: set[Id] = field(factory=set)
+    """The ids of the bundle's events that are no alert's."""
 
 
 def absorb(desk: Desk, transaction: Transaction, bundle: Bundle) -> Absorbed:
@@ -97,9 +99,14 @@ def absorb(desk: Desk, transaction: Transaction, bundle: Bundle) -> Absorbed:
 def _absorb(work: Absorbing) -> Absorbed:
     desk, transaction, bundle, said = work.desk, work.transaction, work.bundle, work.bundle.manifest
     _check_history(work, said.store, said.size, said.root)
+    for other in bundle.events:
+        name, _ = read_told(other["body"], said.store)
+        if name in work.beside:
+            raise _twice(name)
+        work.beside.add(name)
     chunk: list[Line] = []
     for one in bundle.lines():
-        chunk.append(_read(one, said.store))
+        chunk.append(_read(one, said.store, work.beside))
         if len(chunk) == CHUNK:
             _take(work, chunk)
             chunk = []
@@ -137,14 +144,18 @@ def _restored(number: int) -> BundleError:
     return BundleError(message, advice="nothing was taken; look for the newer copy, or start a new store")
 
 
-def _read(said: Mapping[str, Any], store: str) -> Line:
+def _twice(name: Id) -> BundleError:
+    return BundleError(f"the bundle has event {name[1]} of store {name[0]} twice", advice="nothing was taken")
+
+
+def _read(said: Mapping[str, Any], store: str, beside: set[Id]) -> Line:
     """Name the events of a line: those that its store took from another go by that one's name."""
     ids, leaves = {}, {}
     for one in said["events"]:
         body = one["body"]
         name, leaf = read_told(body, store)
-        if name in leaves:
-            raise BundleError(f"the bundle has event {name[1]} of store {name[0]} twice", advice="nothing was taken")
+        if name in leaves or name in beside:
+            raise _twice(name)
         ids[body["seq"]] = name
         leaves[name] = leaf or leaf_hash(canonical(body)).hex()
         check_edits(body)
@@ -155,8 +166,8 @@ def _read(said: Mapping[str, Any], store: str) -> Line:
             check_finding(body, said["findings"][str(body["seq"])])
     if said["sync"] is not None:
         check_state(said["uuid"], said["sync"]["state"])
-    first = str(said["events"][0]["body"]["seq"])
-    return Line(said, ids, leaves, [said["uuid"], *said["aliases"]], (said["source_name"], said["records"][first]["sha256"]))
+    records = [(said["source_name"], said["records"][seq]["sha256"]) for seq in sorted(said["records"], key=int)]
+    return Line(said, ids, leaves, [said["uuid"], *said["aliases"]], records)
 
 
 def _take(work: Absorbing, chunk: Sequence[Line]) -> None:
@@ -166,12 +177,12 @@ def _take(work: Absorbing, chunk: Sequence[Line]) -> None:
     conn = work.transaction.conn
     work.transaction.flush()
     uuids = bundling.numbers_of(conn, (name for line in chunk for name in line.names))
-    records = bundling.reported(conn, (line.record for line in chunk))
+    records = bundling.reported(conn, (record for line in chunk for record in line.records))
     events = bundling.seqs_here(conn, (name for line in chunk for name in line.leaves))
     fresh, met = [], set[object]()
     for line in chunk:
         seqs = _seqs(work, line, events)
-        marks = [*line.names, line.record, *line.leaves]
+        marks = [*line.names, *line.records, *line.leaves]
         if _number(line, uuids, records, events) is None and met.isdisjoint(marks):
             if seqs:
                 raise another_event(line.ids[min(seqs)])  # it is here, and was no alert's
@@ -197,7 +208,7 @@ def _number(
     for event in line.leaves:
         if event in events and events[event][1] is not None:
             return events[event][1]
-    return records.get(line.record)
+    return next((records[record] for record in line.records if record in records), None)
 
 
 def _merge(work: Absorbing, line: Line, *, new: bool) -> None:
@@ -205,7 +216,7 @@ def _merge(work: Absorbing, line: Line, *, new: bool) -> None:
     transaction, conn = work.transaction, work.transaction.conn
     transaction.flush()
     known = bundling.seqs_here(conn, line.leaves)
-    number = _number(line, bundling.numbers_of(conn, line.names), bundling.reported(conn, [line.record]), known)
+    number = _number(line, bundling.numbers_of(conn, line.names), bundling.reported(conn, line.records), known)
     uuid = None if number is None else bundling.uuid_of(conn, number)
     if number is None or uuid is None:
         work.found.left.append((line.said["uuid"], "it was deleted here"))

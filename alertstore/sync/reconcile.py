@@ -56,11 +56,10 @@ def _learn(here: Here, line: Mapping[str, Any], seqs: Mapping[int, int]) -> tupl
     told = _outcomes(here, line, seqs)
     settled = dict(link.settled)
     for register, one in theirs.settled.items():
-        done = {seqs[seq] for seq in one.edits if seq in seqs} | set(settled[register].edits if register in settled else ())
-        kept = here.local.last(register, done)
-        token = one.token if register not in settled or newer(one.token, settled[register].token) else settled[register].token
-        if kept or register in settled:
-            settled[register] = Settled(kept, token)
+        known = Settled(here.local.last(register, {seqs[seq] for seq in one.edits if seq in seqs}), one.token)
+        joined = _joined(here, register, settled.get(register, known), known)
+        if joined.edits:
+            settled[register] = joined
     link = evolve(link, settled=settled, gone=gone)
     if theirs.base is not None and theirs.token == link.token:
         there = [one._replace(edits=tuple(sorted(seqs[seq] for seq in one.edits if seq in seqs))) for one in theirs.held]
@@ -68,11 +67,20 @@ def _learn(here: Here, line: Mapping[str, Any], seqs: Mapping[int, int]) -> tupl
     return link, told
 
 
+def _joined(here: Here, register: str, mine: Settled, theirs: Settled) -> Settled:
+    """What two stores know to be settled of a register. The token goes with the edits that it was seen with; where the two know
+    different ones of the same edits, or each of some that the other does not, none is known.
+    """
+    edits = here.local.last(register, {*mine.edits, *theirs.edits})
+    tokens = {one.token for one in (mine, theirs) if one.edits == edits}
+    return Settled(edits, tokens.pop() if len(tokens) == 1 else None)
+
+
 def _held(here: Here, link: Link, told: Sequence[Held]) -> tuple[Held, ...]:
     """What two stores that have seen the remote alike left to a person, as far as it is not decided: the first of each counts."""
     pending, found = link.pending(here.local.heads), dict[tuple[str, bool], Held]()
     for one in told:
-        raced = one.kind is HeldKind.RACED
+        raced = one.kind.is_afterwards
         heads = here.local.heads.get(one.register, ())
         if one.kind is not HeldKind.PEERS and (set(one.edits) & {*heads} if raced else set(one.edits) == {*pending.get(one.register, ())}):
             found.setdefault((one.register, raced), one)
@@ -97,7 +105,7 @@ def _peers(here: Here, link: Link) -> Link:
     held = [one for one in link.held if one.kind is not HeldKind.PEERS]
     for register, seqs in sorted(link.pending(here.local.heads).items()):
         edits = here.local.of(register, seqs)
-        if at_odds(edits) and not any(one.register == register and one.kind is not HeldKind.RACED for one in held):
+        if at_odds(edits) and not any(one.register == register and not one.kind.is_afterwards for one in held):
             base = None if link.base is None else link.base[register]
             held.append(Held(register, HeldKind.PEERS, seqs, base, winner(edits).value))
     return evolve(link, held=tuple(held))

@@ -183,12 +183,12 @@ def _step_of(course: Course, planned: SyncItem) -> Step | None:
 def _look(course: Course) -> Iterator[Step]:
     """All that is to be done, one alert after another; the caller does one before the next is looked at."""
     done: set[str] = set()
+    chosen = _chosen(course) if course.wanted.push else []  # before anything is done: what is pulled is merged, and that sends too
     if course.wanted.pull:
         for step in _pulled(course):
             done.add(step.item.uuid)
             yield step
-    if course.wanted.push:
-        yield from _pushed(course, done)
+    yield from _pushed(course, chosen, done)
 
 
 def _pulled(course: Course) -> Iterator[Step]:
@@ -305,7 +305,8 @@ def _is_older(now: str, before: str | None) -> bool:
     return times[0] is not None and times[1] is not None and times[0] < times[1]
 
 
-def _pushed(course: Course, done: Collection[str]) -> Iterator[Step]:
+def _chosen(course: Course) -> list[str]:
+    """The alerts with something to send, unless they are more than a sync may send without asking."""
     work, policy = course.work, course.work.policy
     with work.desk.read() as conn:
         waiting = links.since_then(conn, course.state.get("cursor", 0))
@@ -314,11 +315,14 @@ def _pushed(course: Course, done: Collection[str]) -> Iterator[Step]:
     chosen = [uuid for _, uuid, linked in waiting if linked or policy.create]
     if len(chosen) < len(waiting):
         course.state["uncreated"] = True
-    elif policy.create:
-        course.state.pop("uncreated", None)
     if len(chosen) > policy.max_writes:
         message = f"{len(chosen)} alerts are to be sent; {policy.max_writes} may be without asking"
         _stop(course, message, "look at the plan (dry_run=True), then sync with force=True, or raise max_writes in the policy")
+    return chosen
+
+
+def _pushed(course: Course, chosen: Iterable[str], done: Collection[str]) -> Iterator[Step]:
+    work = course.work
     for uuid in chosen:
         with work.desk.read() as conn:
             here = work.desk.here(conn, uuid)
@@ -333,6 +337,8 @@ def _pushed(course: Course, done: Collection[str]) -> Iterator[Step]:
         step = _guarded(course, uuid, here, None)
         if step is not None:
             yield step
+    if course.wanted.push and work.policy.create:
+        course.state.pop("uncreated", None)
 
 
 def _do(course: Course, step: Step) -> None:

@@ -70,14 +70,14 @@ def replay(store: AlertStore, history: Iterable[tuple[str, Mapping[str, Any]]]) 
     """
     taken = 0
     for method, given in history:
-        call = dict(given)
+        call, whom = dict(given), list[str]()
         if "uuid" in call:
             there = sorted(item.uuid for item in store.alerts(limit=1000).items)
             if not there:
                 continue
-            call["uuid"] = there[call["uuid"] % len(there)]
+            whom = [there[call.pop("uuid") % len(there)]]
         try:
-            getattr(store, method)(**call)
+            getattr(store, method)(*whom, **call)
         except AlertValidationError:
             continue
         taken += 1

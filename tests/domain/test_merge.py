@@ -589,3 +589,16 @@ def test_the_view_without_a_remote():
     shown = view(evolve(found, heads={**found.heads, MALICE: ()}), Link())
     assert shown == Registers("Closed", "Undetermined", "Critical", None, ("a",))
     assert view(local(), Link()) == CAME
+
+
+def test_what_had_arrived_and_is_gone_since_the_remote_went_back_waits_for_a_person():
+    high = edit(1, SEVERITY, "High", "Low", at=2)
+    arrived, _ = settle(local(high), evolve(BASE, base=evolve(CAME, severity="High"), token=token(5)), SEVERITY, [1], Outcome.DELIVERED)
+    back = merge(local(high), arrived, seen(3), SyncPolicy())
+    (held,) = back.link.held
+    assert held == Held(SEVERITY, HeldKind.RESTORED, (1,), "Low", "High")
+    assert merge(local(high), back.link, seen(3), SyncPolicy()).link.held == (held,)
+    assert merge(local(high), arrived, seen(3, severity="High"), SyncPolicy()).link.held == ()  # it is there all the same
+    assert merge(local(high), arrived, seen(7), SyncPolicy()).link.held == ()  # somebody has changed it since
+    again = edit(2, SEVERITY, "Critical", "Low", (1,), at=3)
+    assert merge(local(high, again), back.link, seen(3), SyncPolicy()).sends == {SEVERITY: (2,)}
