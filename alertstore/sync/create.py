@@ -138,4 +138,6 @@ def _linked(work: Work, here: Here, found: RemoteAlert, *, shared: bool) -> None
         now = work.desk.here(transaction.conn, here.uuid)
         if now is None:
             return
-        work.desk.save(transaction, now, evolve(now.link, uuid=found.uuid, created_at=found.created_at, intent=None, shared=shared, lacking=False))
+        work.desk.save(
+            transaction, now, evolve(now.link, uuid=found.uuid, created_at=found.created_at, intent=None, shared=shared, lacking=False)
+        )

@@ -62,7 +62,8 @@ def _learn(here: Here, line: Mapping[str, Any], seqs: Mapping[int, int]) -> tupl
             settled[register] = joined
     link = evolve(link, settled=settled, gone=gone)
     if theirs.base is not None and theirs.token == link.token:
-        there = [one._replace(edits=tuple(sorted(seqs[seq] for seq in one.edits if seq in seqs))) for one in theirs.held]
+        shared = [one for one in theirs.held if one.kind is not HeldKind.RESTORED]  # a gateway's own matter: others have not looked
+        there = [one._replace(edits=tuple(sorted(seqs[seq] for seq in one.edits if seq in seqs))) for one in shared]
         link = evolve(link, held=_held(here, link, [*there, *link.held] if later else sorted([*there, *link.held], key=repr)))
     return link, told
 
@@ -82,9 +83,12 @@ def _held(here: Here, link: Link, told: Sequence[Held]) -> tuple[Held, ...]:
     for one in told:
         raced = one.kind.is_afterwards
         heads = here.local.heads.get(one.register, ())
-        if one.kind is not HeldKind.PEERS and (set(one.edits) & {*heads} if raced else set(one.edits) == {*pending.get(one.register, ())}):
+        if one.kind not in {HeldKind.PEERS, HeldKind.RESTORED} and (
+            set(one.edits) & {*heads} if raced else set(one.edits) == {*pending.get(one.register, ())}
+        ):
             found.setdefault((one.register, raced), one)
-    return tuple(found[key] for key in sorted(found))
+    own = [one for one in told if one.kind is HeldKind.RESTORED and one.register not in pending]
+    return (*(found[key] for key in sorted(found)), *own)
 
 
 def _outcomes(here: Here, line: Mapping[str, Any], seqs: Mapping[int, int]) -> list[tuple[str, int, Outcome]]:
