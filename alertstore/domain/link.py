@@ -10,7 +10,7 @@ from attrs import field, frozen
 from alertstore.domain.registers import Registers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from alertstore.domain.registers import Value
 
@@ -71,6 +71,11 @@ class Settled(NamedTuple):
     token: str | None
 
 
+def _in_order(held: Iterable[Held]) -> tuple[Held, ...]:
+    """One order for what waits, whoever found it first, so that two stores which know the same say the same."""
+    return tuple(sorted(held, key=lambda one: (one.register, one.kind, one.edits)))
+
+
 @frozen
 class Link:
     """An alert's standing. base: the remote's registers when last seen, `token` its updated_at then; None: never seen.
@@ -87,7 +92,7 @@ class Link:
     token: str | None = None
     observed: tuple[str, int] | None = None
     settled: Mapping[str, Settled] = field(factory=dict)
-    held: tuple[Held, ...] = ()
+    held: tuple[Held, ...] = field(default=(), converter=_in_order)
     intent: Mapping[str, Any] | None = None
     gone: bool = False
     shared: bool = False

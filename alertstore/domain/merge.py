@@ -102,7 +102,7 @@ def needs_moves(local: Local, link: Link, seen: Seen) -> bool:
 def merge(local: Local, link: Link, seen: Seen, policy: SyncPolicy) -> Merged:
     """Decide about every register, by the rules above."""
     pending = link.pending(local.heads)
-    known = tuple(one for one in link.held if one.kind.is_afterwards and one.register not in pending)  # else edited since
+    known = tuple(one for one in link.held if one.kind.is_afterwards and not is_decided(local, one, pending))
     undone = _undone(local, link, seen, {*pending, *(one.register for one in known)})
     after = evolve(link, base=seen.registers, token=seen.token, gone=False, held=(*known, *undone))
     outcomes: list[tuple[str, int, Outcome]] = []
@@ -118,6 +118,14 @@ def merge(local: Local, link: Link, seen: Seen, policy: SyncPolicy) -> Merged:
             after = evolve(after, held=(*after.held, *_late(link, register, seqs, seen)))
             outcomes += told
     return Merged(after, view(local, after), body_of(local, seen.registers, sends), sends, outcomes)
+
+
+def is_decided(local: Local, held: Held, pending: Mapping[str, Sequence[int]]) -> bool:
+    """Whether what waited for a person is decided: by an edit that waits now and replaces it."""
+    waiting = pending.get(held.register, ())
+    if held.kind.is_afterwards:
+        return bool({*held.edits} & local.built_on(held.register, waiting))
+    return {*held.edits} != {*waiting}
 
 
 def _undone(local: Local, link: Link, seen: Seen, besides: Collection[str]) -> list[Held]:

@@ -9,7 +9,7 @@ from attrs import evolve
 from alertstore.domain.changes import decide_shown
 from alertstore.domain.events import EventKind
 from alertstore.domain.link import HeldKind, Outcome
-from alertstore.domain.merge import settle
+from alertstore.domain.merge import is_decided, settle, winner
 from alertstore.domain.plan import Conflict, SyncPlan, SyncResult
 from alertstore.domain.registers import Registers, shown_value
 from alertstore.domain.syncpolicy import SyncPolicy
@@ -152,8 +152,9 @@ def _decide_creation(desk: Desk, transaction: Transaction, here: Here, *, again:
 
 
 def _decide_held(desk: Desk, transaction: Transaction, here: Here, register: str, deed: Act, take: str) -> None:
-    waiting = {one.register for one in _conflicts_of(here, here.title)}
-    held = next((one for one in reversed(here.link.held) if one.register == register and register in waiting), None)
+    pending = here.link.pending(here.state.heads)
+    waiting = [one for one in here.link.held if one.register == register and not is_decided(here.local, one, pending)]
+    held = min(waiting, key=lambda one: one.kind.is_afterwards, default=None)
     if held is None:
         raise AlertNotFoundError(f"no conflict about {register} of alert {here.uuid}", advice="conflicts() lists those there are")
     if take == "remote" and here.link.base is None:
@@ -173,14 +174,15 @@ def _conflicts_of(here: Here, title: str) -> list[Conflict]:
     pending = link.pending(here.state.heads)
     found = []
     for one in link.held:
-        if set(pending.get(one.register, ())) != (set() if one.kind.is_afterwards else set(one.edits)):
-            continue  # a new edit has decided it
+        if is_decided(here.local, one, pending):
+            continue
         known = here.local.edits.get(one.register, {})
         edits = tuple((known[seq].actor, known[seq].value) for seq in one.edits if seq in known)
         found.append(Conflict(uuid, title, one.register, one.kind.value, one.remote, one.local, edits))
     for register, seqs in pending.items() if link.gone else ():
-        edits = tuple((edit.actor, edit.value) for edit in here.local.of(register, seqs))
-        found.append(Conflict(uuid, title, register, "gone", None, edits[0][1], edits))
+        waiting = here.local.of(register, seqs)
+        edits = tuple((edit.actor, edit.value) for edit in waiting)
+        found.append(Conflict(uuid, title, register, "gone", None, winner(waiting).value, edits))
     if link.refused is not None:
         found.append(Conflict(uuid, title, "create", HeldKind.REJECTED.value, link.refused, "an alert"))
     return found
