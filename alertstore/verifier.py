@@ -1464,7 +1464,7 @@ class Stick:
         must(type(line) is dict and line.keys() == LINE, "not the line of an alert")
         self.head(line)
         held: dict[str, set[str]] = {"indicators": set(), "records": set(), "findings": set()}
-        last, aliases = 0, list[str]()
+        last, aliases, synced = 0, list[str](), (0, None)
         for number, one in enumerate(line["events"]):
             seq, said = self.event(one)
             kind, facts, key, content = said["kind"], said.get("facts", {}), str(seq), dict[str, bytes]()
@@ -1496,9 +1496,19 @@ class Stick:
                 content["finding"] = self.finding(line["findings"][key], said)
             elif kind == "alert_aliased":
                 aliases.append(facts["uuid"])
+            elif kind == "alert_synced":
+                synced = seq, facts.get("state")
             self.opens(seq, said, one["salt"], content)
         must(last and all(line[name].keys() == seqs for name, seqs in held.items()), "content of other events than have some, or no events")
         must(sorted(line["aliases"]) == sorted(aliases) and len(set(aliases)) == len(aliases), "aliases that its events do not say")
+        self.known(line["sync"], *synced)
+
+    def known(self, sync: Any, seq: int, state: Any) -> None:
+        """Hold what a line says of sync against the last event of it; `seq` is 0 where there is none."""
+        must((sync is not None) == (seq > 0), "sync without an event that says so, or the other way round")
+        if sync is not None:
+            must(canonical(sync["state"]) == canonical(state), f"sync: state is not what event {seq} says")
+            must(sync["observed"] == state.get("observed", [self.said["store"], seq]), f"sync: observed is not what event {seq} says")
 
     def opens(self, seq: int, said: Row, salt: str | None, content: Mapping[str, bytes]) -> None:
         """Hold content against what an event commits to."""
@@ -1599,7 +1609,7 @@ def check_stick(path: Path, kept: Kept) -> Report:
     if report.problems:
         return report
     report.counts = {name: said[name] for name in ("events", "alerts", "records")}
-    report.unchecked.append("what detection rules say, and what sync knew: no event of the bundle says it")
+    report.unchecked.append("what detection rules say: no event of the bundle says it")
     if kept.checkpoint is not None and kept.checkpoint[0] != report.size:
         report.problem("unchecked", "the checkpoint", f"one of {report.size} events", kept.checkpoint[0])
     elif kept.checkpoint is not None and kept.checkpoint[1] != report.root:

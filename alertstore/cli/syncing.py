@@ -16,6 +16,7 @@ from alertstore.cli.output import Output, fields_of, formatted, plain, write
 from alertstore.cli.paging import PAGE
 from alertstore.cli.session import resolve as full_uuid
 from alertstore.domain.plan import Action, Conflict, SyncItem, SyncPlan
+from alertstore.domain.safe import safe_text
 from alertstore.errors import AlertStoreError, AlertValidationError, FieldProblem, SourceError
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def conflicts(session: Session, /, *, out: Output) -> None:
     if not found:
         say("no conflicts")
     elif out.is_table:
-        say("`alertstore resolve ID WHAT --take local|remote` decides one: local is what was done here")
+        say("`alertstore resolve ID WHAT --take local|remote|NAME` decides one: local is what the alert shows here, NAME whose edit")
 
 
 def _show_conflicts(found: Iterable[Conflict]) -> None:
@@ -255,7 +256,9 @@ def _show_conflicts(found: Iterable[Conflict]) -> None:
 @click.command()
 @click.argument("uuid")
 @click.argument("register", required=False)
-@click.option("--take", required=True, metavar="local|remote", help="local: what was done here, and send it; remote: what is there.")
+@click.option(
+    "--take", required=True, metavar="local|remote|NAME", help="local: what it shows here; remote: what is there; NAME: that person's edit."
+)
 @_REASON
 @click.pass_obj
 def resolve(session: Session, /, *, uuid: str, register: str | None, take: str, reason: str | None) -> None:
@@ -270,9 +273,11 @@ def resolve(session: Session, /, *, uuid: str, register: str | None, take: str, 
         uuid = full_uuid(store, uuid)
         if register is None:
             register = _only_register(store, uuid)
-        store.resolve(uuid, register, take=take, reason=reason)
+        alert = store.resolve(uuid, register, take=take, reason=reason)
         waiting = len(store.conflicts())
-    say(f"took the {take} {register} of {uuid[-8:]}" + ("; the next sync sends it" if take == "local" else ""))
+    now = {"lifecycle": " as ".join(filter(None, (alert.status, alert.close_classification))), "severity": alert.severity}.get(register)
+    said = "" if now is None else f": {now}"
+    say(f"took the {safe_text(take)} {safe_text(register)} of {uuid[-8:]}{said}" + ("" if take == "remote" else "; the next sync sends it"))
     if waiting:
         say(f"{waiting:,} more wait{'s' if waiting == 1 else ''}")
 

@@ -93,6 +93,11 @@ def parse_line(raw: bytes) -> Any:
     return said
 
 
+def record_length(line: Mapping[str, Any]) -> int:
+    """How many characters the records of an alert's line have, as the bundle spells them."""
+    return sum(len(one.get("text", one.get("base64", ""))) for one in line["records"].values())
+
+
 def raw_record(record: Mapping[str, Any]) -> bytes | None:
     """The bytes of a record as its tool wrote them; None where the bundle has only their digest."""
     if "text" in record:
@@ -110,8 +115,10 @@ def check_event(one: Any) -> Leaf:
     return Leaf(seq, leaf)
 
 
-def check_line(line: Any) -> list[Leaf]:
-    """Check an alert's line: the leaves of its events, in order. Raises ValueError, saying what, where something does not hold."""
+def check_line(line: Any, store: str) -> list[Leaf]:
+    """Check an alert's line in a bundle of a store (its id): the leaves of its events, in order. Raises ValueError, saying what, where
+    something does not hold.
+    """
     if type(line) is not dict or line.keys() != _LINE:
         raise ValueError(f"the line of an alert holds {', '.join(sorted(_LINE))}, and nothing else")
     _check_head(line)
@@ -137,6 +144,7 @@ def check_line(line: Any) -> list[Leaf]:
         if line[name].keys() != seqs:
             raise ValueError(f"{name} of other events than have some")
     _check_against_events(line)
+    _check_known(line, store)
     return leaves
 
 
@@ -270,6 +278,20 @@ def _check_against_events(line: Mapping[str, Any]) -> None:
     aliases = [_facts(one["body"]).get("uuid") for one in line["events"] if one["body"]["kind"] == "alert_aliased"]
     if not all(one in aliases for one in line["aliases"]) or not len(set(line["aliases"])) == len(line["aliases"]) == len(aliases):
         raise ValueError("aliases are not those that the alert's events say")
+
+
+def _check_known(line: Mapping[str, Any], store: str) -> None:
+    """What the line says of sync must be what the last event of it in the bundle's store says; nothing, where there is none."""
+    events = [one["body"] for one in line["events"] if one["body"]["kind"] == "alert_synced"]
+    if not events or line["sync"] is None:
+        if events or line["sync"] is not None:
+            raise ValueError("sync is said without an event alert_synced, or the event without it")
+        return
+    said, state = line["sync"], _facts(events[-1]).get("state")
+    if canonical(said["state"]) != canonical(state):
+        raise ValueError(f"sync: state is not what event {events[-1]['seq']} says")
+    if said["observed"] != said["state"].get("observed", [store, events[-1]["seq"]]):
+        raise ValueError(f"sync: observed is not what event {events[-1]['seq']} says, nor that event")
 
 
 def _check_rule(rule: Any) -> None:

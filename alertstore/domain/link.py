@@ -83,7 +83,7 @@ class Link:
     uuid, created_at: the alert's on the remote. observed: (store, number) of the event that first said so, where another store
     saw it. intent: what is being sent, written before it is. gone: the remote has deleted the alert. shared: the remote's alert was
     there before this one, so others may be linked to it as well. lacking: the remote lacks findings or indicators that are here.
-    refused: why the remote did not take the alert, where it was to be made there.
+    refused: why the remote did not take the alert, where it was to be made there. alone: somebody decided that it stays here.
     """
 
     uuid: str | None = None
@@ -98,6 +98,7 @@ class Link:
     shared: bool = False
     lacking: bool = False
     refused: str | None = None
+    alone: bool = False
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Link:
@@ -116,6 +117,7 @@ class Link:
             shared=said.get("shared", False),
             lacking=said.get("lacking", False),
             refused=said.get("refused"),
+            alone=said.get("alone", False),
         )
 
     def facts(self, heads: Mapping[str, Sequence[int]]) -> dict[str, Any]:
@@ -133,7 +135,8 @@ class Link:
             "shared": self.shared,
             "lacking": self.lacking,
             "refused": self.refused,
-            "open": not self.gone and bool(self.intent or self.held or self.lacking or self.refused or self.pending(heads)),
+            "alone": self.alone,
+            "open": not self.alone and bool(self.gone or self.intent or self.held or self.lacking or self.refused or self.pending(heads)),
         }
         return {name: value for name, value in said.items() if value}
 

@@ -62,7 +62,7 @@ _OUTCOMES: Any = deep_iterable(and_(_LIST, min_len(3), max_len(3)), _LIST)
 @frozen
 class SyncItem:
     """One alert of a plan. uuid: its own; remote_uuid: on the remote, where it is there; token: the remote's updated_at when the plan
-    was made. body: what is sent in a PATCH; findings, indicators: how many are sent. changes: registers that change here, from, to.
+    was made (of an alert to be made there: its own). body: what is sent in a PATCH; findings, indicators: how many are sent. changes: registers that change here, from, to.
     held: registers that wait for a person, the remote's value, ours. outcomes: edits that are done without sending. note: what
     else there is to know.
     """
@@ -85,11 +85,15 @@ class SyncItem:
         """Whether it says anything that a person would want to know: not where only a token has moved."""
         return self.action is not Action.SETTLE or bool(self.outcomes)
 
+    def facts(self) -> str:
+        """All that it says but the title, as text: what must still be so when it is carried out."""
+        return json.dumps({**asdict(self), "title": ""}, sort_keys=True)
+
     @property
     def requests(self) -> int:
         """How many requests carrying it out takes: look, write, look again, read the log; each finding and list of indicators likewise."""
         if self.action is Action.CREATE:
-            return 6
+            return 6 if self.note else 2
         return (4 if self.body else 1) + 3 * self.findings + (2 if self.indicators else 0)
 
     def said(self) -> list[str]:

@@ -13,7 +13,7 @@ from alertstore.domain.link import HeldKind, Outcome
 from alertstore.domain.merkle import leaf_hash
 from alertstore.domain.proofs import LARGEST_COUNT
 from alertstore.domain.registers import LIFECYCLE, MALICE, SEVERITY, TAG
-from alertstore.domain.times import is_representable
+from alertstore.domain.times import is_representable, read_rfc3339
 from alertstore.domain.vocabulary import AlertStatus, CloseClassification, Confidence, IndicatorType, Malice, Severity
 from alertstore.errors import BundleError
 
@@ -225,8 +225,10 @@ _OUTCOMES = frozenset(Outcome)
 def check_state(uuid: str, state: Mapping[str, Any]) -> None:
     """Hold what another store knows of the remote's side of an alert to what `Link` reads. Raises `BundleError`."""
     base, settled, held = state.get("base"), state.get("settled", []), state.get("held", [])
-    sound = all(state.get(name) is None or _is_text(state[name]) for name in ("uuid", "created_at", "token", "refused"))
-    sound = sound and all(type(state.get(name, False)) is bool for name in ("gone", "shared", "lacking"))
+    sound = all(state.get(name) is None or _is_text(state[name]) for name in ("token", "refused"))
+    sound = sound and (state.get("uuid") is None or _is_uuid(state["uuid"]))
+    sound = sound and (state.get("created_at") is None or _is_moment(state["created_at"]))
+    sound = sound and all(type(state.get(name, False)) is bool for name in ("gone", "shared", "lacking", "alone"))
     sound = sound and (base is None or _is_base(base)) and type(settled) is list and all(map(_is_settled, settled))
     sound = sound and (state.get("observed") is None or _is_id(state["observed"]))
     if not sound or type(held) is not list or not all(map(_is_held, held)):
@@ -284,6 +286,11 @@ def _is_count(value: Any, least: int = 1) -> TypeGuard[int]:
 
 def _is_time(value: Any) -> bool:
     return type(value) is int and is_representable(value)
+
+
+def _is_moment(value: Any) -> bool:
+    """Whether this is a time as the remote writes it."""
+    return _is_text(value) and read_rfc3339(value) is not None
 
 
 def _is_uuid(value: Any) -> bool:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from alertstore.domain.proofs import Node
 
 CHUNK = 500
+"""Alerts that are read at a time, at most."""
+ROOM = 32 << 20
+"""Bytes of records that are read at a time, at most, but for those of one alert."""
 
 _RULE_LISTS = ("mitre_tactics", "mitre_techniques", "mitre_subtechniques", "data_sources")
 _RULE = (
@@ -54,8 +57,23 @@ def incomplete(conn: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, tu
 def lines(conn: sqlite3.Connection, numbers: Sequence[int], store_id: str, *, payloads: bool) -> Iterator[dict[str, Any]]:
     """The alerts of these numbers as lines of a bundle (see `domain.bundle_lines`)."""
     rules: dict[int | None, dict[str, Any] | None] = {None: None}
+    for chunk in _chunks(conn, numbers):
+        yield from _chunk(conn, json.dumps(chunk), store_id, rules, payloads=payloads)
+
+
+def _chunks(conn: sqlite3.Connection, numbers: Sequence[int]) -> Iterator[list[int]]:
+    sql = "SELECT alert_id, sum(length(raw)) FROM occurrence WHERE alert_id IN (SELECT value FROM json_each(?)) GROUP BY alert_id"
     for k in range(0, len(numbers), CHUNK):
-        yield from _chunk(conn, json.dumps(list(numbers[k : k + CHUNK])), store_id, rules, payloads=payloads)
+        listed = list(numbers[k : k + CHUNK])
+        sizes = dict(conn.execute(sql, (json.dumps(listed),)).fetchall())
+        chunk, size = list[int](), 0
+        for number in listed:
+            if chunk and size + (sizes.get(number) or 0) > ROOM:
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(number)
+            size += sizes.get(number) or 0
+        yield chunk
 
 
 def _chunk(

@@ -118,13 +118,13 @@ def _carried(conn: sqlite3.Connection, heads: Iterable[Any], came: Registers, st
 def since_then(conn: sqlite3.Connection, cursor: int) -> list[tuple[int, str, bool]]:
     """(number, uuid, linked?) of the alerts with something to send: those that changed here after event `cursor`, and those left open.
 
-    Not those that are gone from the remote, nor those that it refused to make.
+    Not those that are gone from the remote, that it refused to make, or that are to stay here alone.
     """
     sql = (
         "SELECT a.id, a.uuid, s.remote_uuid IS NOT NULL FROM alert a LEFT JOIN sync_alert s ON s.alert_id = a.id WHERE a.id IN "
         f"(SELECT alert_id FROM event WHERE seq > ? AND alert_id IS NOT NULL AND kind IN ({_OUTGOING}) "
         "AND json_extract(CAST(body AS TEXT), '$.origin.remote') IS NULL UNION SELECT alert_id FROM sync_alert WHERE open = 1) AND json_extract(s.state, '$.gone') IS NULL "
-        "AND json_extract(s.state, '$.refused') IS NULL ORDER BY a.id"
+        "AND json_extract(s.state, '$.refused') IS NULL AND json_extract(s.state, '$.alone') IS NULL ORDER BY a.id"
     )
     return [(number, uuid, bool(linked)) for number, uuid, linked in conn.execute(sql, (cursor,))]
 
@@ -133,7 +133,8 @@ def unlinked(conn: sqlite3.Connection) -> list[tuple[int, str, bool]]:
     """The same of the alerts that the remote does not have."""
     sql = (
         "SELECT a.id, a.uuid FROM alert a LEFT JOIN sync_alert s ON s.alert_id = a.id WHERE s.remote_uuid IS NULL "
-        "AND json_extract(s.state, '$.refused') IS NULL ORDER BY a.id"
+        "AND json_extract(s.state, '$.refused') IS NULL AND json_extract(s.state, '$.gone') IS NULL "
+        "AND json_extract(s.state, '$.alone') IS NULL ORDER BY a.id"
     )
     return [(number, uuid, False) for number, uuid in conn.execute(sql)]
 
@@ -162,40 +163,56 @@ def is_linked(conn: sqlite3.Connection, number: int) -> bool:
     return conn.execute("SELECT 1 FROM sync_alert WHERE alert_id = ? AND remote_uuid IS NOT NULL", (number,)).fetchone() is not None
 
 
+def has_more(conn: sqlite3.Connection, number: int, since: int) -> bool:
+    """Whether findings or indicators were added here to an alert after event `since`."""
+    sql = (
+        "SELECT 1 FROM event WHERE alert_id = ? AND seq > ? AND kind IN ('alert_finding_added', 'alert_indicators_added') "
+        "AND json_extract(CAST(body AS TEXT), '$.origin.remote') IS NULL LIMIT 1"
+    )
+    return conn.execute(sql, (number, since)).fetchone() is not None
+
+
+_UNLINKED = "NOT EXISTS (SELECT 1 FROM sync_alert s WHERE s.alert_id = a.id AND s.remote_uuid IS NOT NULL)"
+
+
+def unlinked_named(conn: sqlite3.Connection, uuid: str, title: str, occurred_at: int | None) -> tuple[int, str] | None:
+    """(number, uuid) of the alert of that uuid, if it is linked to nothing and has that title, or that very time."""
+    sql = f"SELECT a.id, a.uuid FROM alert a WHERE a.uuid = ? AND (a.title = ? OR a.occurred_at = ?) AND {_UNLINKED}"
+    row = conn.execute(sql, (uuid, title, occurred_at)).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
 def unlinked_like(conn: sqlite3.Connection, fingerprint: str, occurred_at: int) -> tuple[int, str] | None:
     """(number, uuid) of an alert of that fingerprint and that very time that is linked to nothing."""
-    sql = (
-        "SELECT id, uuid FROM alert WHERE fingerprint = ? AND occurred_at = ? "
-        "AND id NOT IN (SELECT alert_id FROM sync_alert WHERE remote_uuid IS NOT NULL) ORDER BY id"
-    )
+    sql = f"SELECT a.id, a.uuid FROM alert a WHERE a.fingerprint = ? AND a.occurred_at = ? AND {_UNLINKED} ORDER BY a.id"
     row = conn.execute(sql, (fingerprint, occurred_at)).fetchone()
     return None if row is None else (row[0], row[1])
 
 
-def active_links(conn: sqlite3.Connection) -> dict[str, str | None]:
-    """The remote's alerts, with their tokens, that are linked here and were not Closed when last seen."""
+def active_links(conn: sqlite3.Connection) -> set[str]:
+    """The remote's alerts that are linked to alerts here and were not Closed when last seen."""
     sql = (
-        "SELECT remote_uuid, json_extract(state, '$.token') FROM sync_alert WHERE remote_uuid IS NOT NULL AND json_extract(state, '$.gone') IS NULL "
-        "AND json_extract(state, '$.base.status') IS NOT 'Closed'"
+        "SELECT s.remote_uuid FROM sync_alert s JOIN alert a ON a.id = s.alert_id WHERE s.remote_uuid IS NOT NULL "
+        "AND json_extract(s.state, '$.gone') IS NULL AND json_extract(s.state, '$.base.status') IS NOT 'Closed'"
     )
-    return dict(conn.execute(sql))
+    return {uuid for (uuid,) in conn.execute(sql)}
 
 
 def sentinels(conn: sqlite3.Connection, count: int) -> list[tuple[str, str]]:
-    """(uuid, created_at) of alerts of the remote that have been linked longest."""
-    sql = (
-        "SELECT remote_uuid, json_extract(state, '$.created_at') FROM sync_alert WHERE remote_uuid IS NOT NULL "
-        "AND json_extract(state, '$.created_at') IS NOT NULL AND json_extract(state, '$.gone') IS NULL ORDER BY alert_id LIMIT ?"
+    """(uuid, created_at) of alerts of the remote: `count` that have been linked longest, and `count` that were linked last."""
+    chosen = (
+        "SELECT alert_id, remote_uuid, json_extract(state, '$.created_at') AS made FROM sync_alert WHERE remote_uuid IS NOT NULL "
+        "AND json_extract(state, '$.created_at') IS NOT NULL AND json_extract(state, '$.gone') IS NULL ORDER BY alert_id"
     )
-    return conn.execute(sql, (count,)).fetchall()
+    sql = (
+        f"SELECT remote_uuid, made FROM (SELECT * FROM ({chosen} LIMIT :n) UNION SELECT * FROM ({chosen} DESC LIMIT :n)) ORDER BY alert_id"
+    )
+    return conn.execute(sql, {"n": count}).fetchall()
 
 
 def all_open(conn: sqlite3.Connection) -> list[tuple[int, str, str]]:
-    """(number, uuid, title) of the alerts that have something open, or are gone from the remote."""
-    sql = (
-        "SELECT a.id, a.uuid, a.title FROM sync_alert s JOIN alert a ON a.id = s.alert_id WHERE s.open = 1 "
-        "OR json_extract(s.state, '$.gone') IS NOT NULL ORDER BY a.id"
-    )
+    """(number, uuid, title) of the alerts that have something open."""
+    sql = "SELECT a.id, a.uuid, a.title FROM sync_alert s JOIN alert a ON a.id = s.alert_id WHERE s.open = 1 ORDER BY a.id"
     return conn.execute(sql).fetchall()
 
 

@@ -65,7 +65,8 @@ class Bundling(Syncing, Signatures):
 
         payloads: with the records as the tools wrote them, or their digests alone. key: the store's signing key, which then signs the
         bundle (and, where it has not yet, the store). The file is there under its name only once it is whole, on the disk, and
-        holds. Deleted alerts are in none; those that were redacted, or whose history was pruned, are left out and named.
+        holds. Deleted alerts are in none; those that were redacted, or whose history was pruned, or that come to more than a bundle
+        takes of one alert, are left out and named.
 
         Raises `StorageError`, `AlertValidationError`.
         """
@@ -79,8 +80,9 @@ class Bundling(Syncing, Signatures):
         with paused_collector(), self._read() as conn:
             size, root = bundling.head(conn)
             numbers = bundling.chosen(conn, since)
-            left = bundling.incomplete(conn, numbers)
-            whole = [number for number in numbers if number not in left]
+            incomplete = bundling.incomplete(conn, numbers)
+            whole = [number for number in numbers if number not in incomplete]
+            left = list(incomplete.values())
             node = bundling.nodes(conn)
             facts = BundleFacts(
                 self._store_id, since, size, rfc3339(from_micros(to_micros(self._clock()))), self._actor, payloads, alertstore.__version__
@@ -92,11 +94,11 @@ class Bundling(Syncing, Signatures):
                 return bytes.fromhex(root), multiproof(seqs, size, node)
 
             if key is None:
-                manifest = write_bundle(name, facts, lines, bundling.others(conn), proof, verifier_text(), sign)
+                manifest = write_bundle(name, facts, lines, bundling.others(conn), proof, verifier_text(), sign, left=left)
             else:
                 with signing(key):
-                    manifest = write_bundle(name, facts, lines, bundling.others(conn), proof, verifier_text(), sign)
-        return ExportResult(manifest, tuple(left.values()))
+                    manifest = write_bundle(name, facts, lines, bundling.others(conn), proof, verifier_text(), sign, left=left)
+        return ExportResult(manifest, tuple(left))
 
     def import_bundle(
         self,

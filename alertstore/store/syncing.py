@@ -8,7 +8,7 @@ from attrs import evolve
 
 from alertstore.domain.changes import decide_shown
 from alertstore.domain.events import EventKind
-from alertstore.domain.link import HeldKind, Outcome
+from alertstore.domain.link import Held, HeldKind, Outcome
 from alertstore.domain.merge import is_decided, settle, winner
 from alertstore.domain.plan import Conflict, SyncPlan, SyncResult
 from alertstore.domain.registers import Registers, shown_value
@@ -20,7 +20,7 @@ from alertstore.store.base import act
 from alertstore.store.reads import Reads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from alertstore.domain.alert import Alert
@@ -84,6 +84,10 @@ class Syncing(Reads):
         from alertstore.sync.run import Wanted, begin, follow, run, skew_of
         from alertstore.sync.run import plan as make_plan
 
+        if plan is not None and (dry_run or audit or not pull or not push):
+            raise AlertValidationError(
+                [FieldProblem("plan", "says all there is to do: it goes with none of dry_run, pull, push and audit", plan)]
+            )
         chosen = policy if isinstance(policy, SyncPolicy) else SyncPolicy.read(policy or {})
         work = Work(self._desk(self._by(actor, reason)), Client(remote), chosen)
         course = begin(work, Wanted(pull=pull, push=push, audit=audit, force=force, dry_run=dry_run))
@@ -115,12 +119,11 @@ class Syncing(Reads):
         """Decide a conflict: `take="local"` makes our value the alert's again, and the next sync sends it; `take="remote"` keeps the
         remote's. Either is an edit like any other, that replaces those which waited. register: as `conflicts` names it; "create", where
         the remote refused to make the alert: local sends it again, remote keeps it here alone. Of an alert that is gone from the
-        remote, either leaves it here as it is.
+        remote, either leaves it here as it is. Where several people's edits wait, "local" is what the alert shows here, and the name of
+        one of them takes his. Any other edit of the register decides it too.
 
         Raises `AlertNotFoundError` where there is no such conflict, `AlertValidationError`.
         """
-        if take not in SIDES:
-            raise AlertValidationError([FieldProblem("take", f"must be one of: {', '.join(SIDES)}", take)])
         by = self._by(actor, reason)
         desk = self._desk(by)
         with self._write() as transaction:
@@ -128,13 +131,34 @@ class Syncing(Reads):
             if here is None:
                 self._no_alert(uuid)
             if register == "create" and here.link.refused is not None:
+                _check_side(take)
                 _decide_creation(desk, transaction, here, again=take == "local")
             elif here.link.gone and register in here.link.pending(here.state.heads):
+                _check_side(take)
                 link, outcomes = settle(here.local, here.link, register, here.link.pending(here.state.heads)[register], _LEFT[take])
                 desk.save(transaction, here, link, outcomes)
             else:
                 _decide_held(desk, transaction, here, register, act(transaction, by), take)
             return self._after(transaction.conn, here.state)
+
+
+def _check_side(take: str, names: Sequence[str] = ()) -> None:
+    if take not in {*SIDES, *names}:
+        raise AlertValidationError([FieldProblem("take", f"must be one of: {', '.join([*SIDES, *names])}", take)])
+
+
+def _value_of(here: Here, held: Held, take: str) -> Any:
+    """The value that is taken of what waits: the remote's, ours, or that of somebody whose edits agree."""
+    known = here.local.edits.get(held.register, {})
+    values: dict[str, list[Any]] = {}
+    for seq in held.edits:
+        if seq in known and known[seq].value not in values.setdefault(known[seq].actor, []):
+            values[known[seq].actor].append(known[seq].value)
+    names = sorted(name for name, told in values.items() if len(told) == 1)
+    _check_side(take, names)
+    if take in SIDES:
+        return held.local if take == "local" else held.remote
+    return values[take][0]
 
 
 _LEFT = {"local": Outcome.UNSENDABLE, "remote": Outcome.OVERRULED}
@@ -143,7 +167,7 @@ _LEFT = {"local": Outcome.UNSENDABLE, "remote": Outcome.OVERRULED}
 
 def _decide_creation(desk: Desk, transaction: Transaction, here: Here, *, again: bool) -> None:
     """Have an alert that the remote refused sent again, or never."""
-    link = evolve(here.link, refused=None, lacking=True) if again else evolve(here.link, refused=None, gone=True)
+    link = evolve(here.link, refused=None, lacking=again, alone=not again)
     outcomes = []
     for register, seqs in {} if again else here.link.pending(here.state.heads).items():
         link, told = settle(here.local, link, register, seqs, Outcome.UNSENDABLE)
@@ -160,7 +184,7 @@ def _decide_held(desk: Desk, transaction: Transaction, here: Here, register: str
     if take == "remote" and here.link.base is None:
         problem = FieldProblem("take", "must be local: no remote has been seen to say anything of this alert", take)
         raise AlertValidationError([problem], advice="edit the alert to what it shall be; that decides it as well")
-    value = held.local if take == "local" else held.remote
+    value = _value_of(here, held, take)
     now = Registers.of(here.state)
     before = now[register] if here.link.base is None else shown_value(register, held.remote)  # what the person was shown
     edit = {"register": register, "value": [before, value], "sup": [], "rbase": None, "rtoken": None}
@@ -174,7 +198,7 @@ def _conflicts_of(here: Here, title: str) -> list[Conflict]:
     pending = link.pending(here.state.heads)
     found = []
     for one in link.held:
-        if is_decided(here.local, one, pending):
+        if is_decided(here.local, one, pending) or (link.gone and not one.kind.is_afterwards):
             continue
         known = here.local.edits.get(one.register, {})
         edits = tuple((known[seq].actor, known[seq].value) for seq in one.edits if seq in known)

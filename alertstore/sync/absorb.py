@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, evolve, field
 
+from alertstore.domain.bundle_lines import record_length
 from alertstore.domain.changes import Act, decide_finding, decide_indicators, decide_shown
 from alertstore.domain.events import EventDraft, EventKind, canonical
 from alertstore.domain.lifecycle import LifecycleTimes
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from alertstore.sync.desk import Desk, Here
 
 Id = tuple[str, int]
-CHUNK = 500
+CHUNK, CHUNK_LENGTH = 500, 32 << 20  # alerts looked up together, and kept in memory for it; characters of records that are enough for one
 
 
 @define
@@ -104,12 +105,13 @@ def _absorb(work: Absorbing) -> Absorbed:
         if name in work.beside:
             raise _twice(name)
         work.beside.add(name)
-    chunk: list[Line] = []
+    chunk, length = list[Line](), 0
     for one in bundle.lines():
         chunk.append(_read(one, said.store, work.beside))
-        if len(chunk) == CHUNK:
+        length += record_length(one)
+        if len(chunk) == CHUNK or length >= CHUNK_LENGTH:
             _take(work, chunk)
-            chunk = []
+            chunk, length = [], 0
     _take(work, chunk)
     known = bundling.known_store(transaction.conn, said.store)
     changed = transaction.seq > work.size or work.found.records > 0

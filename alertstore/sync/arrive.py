@@ -72,17 +72,19 @@ def look(work: Work, alert: RemoteAlert) -> Arrived:
 
 
 def _record(alert: RemoteAlert) -> bytes:
-    """All that the remote said of an alert, as the bytes that are kept."""
-    return json.dumps(alert.data, ensure_ascii=True, separators=(",", ":")).encode()
+    """All that the remote said of an alert, as the bytes that are kept; its findings are kept by themselves, so that they can be erased."""
+    said = {name: value for name, value in alert.data.items() if name != "agent_findings"}
+    return json.dumps(said, ensure_ascii=True, separators=(",", ":")).encode()
 
 
 def _already(conn: sqlite3.Connection, alert: RemoteAlert, fingerprint: str | None) -> tuple[int, str] | None:
     if linked := links.linked_to(conn, alert.uuid):  # by another sync of this store, since the list was read
         return linked[0]
-    for uuid in (alert.ours, alert.uuid):
-        known = None if uuid is None else alerts.load_state(conn, uuid)
-        if known is not None and (uuid == alert.uuid or not links.is_linked(conn, known[0])):
-            return known[0], known[1].uuid
+    made = None if alert.ours is None else links.unlinked_named(conn, alert.ours, alert.title, alert.occurred_at)
+    if made is not None:
+        return made
+    if (known := alerts.load_state(conn, alert.uuid)) is not None:
+        return known[0], known[1].uuid
     if fingerprint is None or alert.occurred_at is None:
         return None
     return links.unlinked_like(conn, fingerprint, alert.occurred_at)

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from alertstore.domain.changes import decide_finding, decide_indicators
 from alertstore.domain.indicators import normalise_all
-from alertstore.storage import alerts, catalog
+from alertstore.storage import alerts, bundling, catalog
 from alertstore.wire.remote import FINDING_KEY
 
 if TYPE_CHECKING:
@@ -36,15 +36,27 @@ class Besides:
 
 
 def compare(conn: sqlite3.Connection, number: int, alert: RemoteAlert) -> Besides:
-    """What an alert here and the remote's lack of each other."""
+    """What an alert here and the remote's lack of each other. What was erased here neither goes there nor comes back from there."""
+    erased = bundling.erased(conn, number)
+    findings = ((), ()) if "findings" in erased else _findings(conn, number, alert)
+    pairs = ((), ()) if "content" in erased else _indicators(conn, number, alert)
+    return Besides(findings[0], pairs[0], findings[1], pairs[1])
+
+
+def _findings(conn: sqlite3.Connection, number: int, alert: RemoteAlert) -> tuple[Sequence[Mapping[str, Any]], Sequence[RemoteFinding]]:
+    """Findings to send, and those to take in."""
     here = {row[0]: row for row in catalog.findings_of(conn, number)}
     known = {one.id for one in alert.findings} | {one.alertstore_op for one in alert.findings}
     send = [_body(row) for uuid, row in here.items() if uuid not in known]
     theirs_only = (one for one in alert.findings if one.id not in here and one.alertstore_op not in here and _fits(one))
     new = [one for one in theirs_only if not catalog.finding_exists(conn, one.id)]  # another alert here may share the remote's, and have it
+    return send, new
+
+
+def _indicators(conn: sqlite3.Connection, number: int, alert: RemoteAlert) -> tuple[Sequence[tuple[str, str]], Sequence[str]]:
+    """Indicators to send, and those to take in."""
     pairs, theirs = catalog.linked(conn, number), {f"{kind}:{value}" for kind, value in normalise_all(alert.indicators)}
-    missing = sorted(pairs - theirs)
-    return Besides(send, [_pair(one) for one in missing], new, sorted(theirs - pairs))
+    return [_pair(one) for one in sorted(pairs - theirs)], sorted(theirs - pairs)
 
 
 def _pair(pair: str) -> tuple[str, str]:
@@ -83,12 +95,14 @@ def is_there(more: Besides, alert: RemoteAlert) -> bool:
 
 
 def take(desk: Desk, transaction: Transaction, uuid: str, more: Besides, origin: Mapping[str, Any]) -> None:
-    """Take in what is new here."""
+    """Take in what is new here, and was not erased since it was compared."""
     for one in more.new_findings:
         found = alerts.load_state(transaction.conn, uuid)
         if found is None or catalog.finding_exists(transaction.conn, one.id):
             continue
         number, state = found
+        if "findings" in bundling.erased(transaction.conn, number):
+            break
         said: dict[str, Any] = {
             "id": one.id,
             "agent_name": one.agent_name,
@@ -103,5 +117,7 @@ def take(desk: Desk, transaction: Transaction, uuid: str, more: Besides, origin:
     found = alerts.load_state(transaction.conn, uuid)
     if more.new_pairs and found is not None:
         number, state = found
+        if "content" in bundling.erased(transaction.conn, number):
+            return
         change = decide_indicators(state, more.new_pairs, desk.act(transaction, origin))
         catalog.link(transaction, number, change, list(more.new_pairs))

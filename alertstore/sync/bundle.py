@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from alertstore.domain.bundle import ALERTS, EVENTS, MANIFEST, MEMBERS, PROOF, README, VERIFIER, BundleManifest, Member, summary
-from alertstore.domain.bundle_lines import LONGEST_LINE, encode_line
+from alertstore.domain.bundle_lines import LONGEST_LINE, check_line, encode_line, parse_line
+from alertstore.domain.fold import FORGED
 from alertstore.errors import BundleError, StorageError, StoreFullError
 from alertstore.storage.files import sync_folder
 from alertstore.sync.bundle_reader import Bundle, check_bundle, read_bundle
@@ -29,7 +30,9 @@ UNFINISHED = ".part"
 """How the name ends under which a bundle is written."""
 
 _BATCH = 1 << 18
+_LONG = 1 << 20  # up to here a line of ours is spelled as a reader wants it, however many values it has
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_REFUSED = (*FORGED, OverflowError)
 _RECORDS = {"alert_ingested", "alert_deduplicated"}
 
 
@@ -41,11 +44,15 @@ def write_bundle(
     proof: Proof,
     verifier: bytes,
     sign: Signer | None = None,
+    *,
+    left: list[tuple[str, str]] | None = None,
 ) -> BundleManifest:
     """Write a bundle to a new file: the alerts' lines and the other events (see `domain.bundle_lines`), each gone through once.
 
     proof: given the numbers of all events, in order, the root of the history's first `facts.size` events and the hashes of
     `domain.multiproof`. verifier: the text of verify.py. sign: the public key and what signs with it. Equal content makes equal bytes.
+    left: where an alert whose line no reader would take is named, with the reason, while the others are written; without it, one such
+    line is a fault.
 
     The file is there under its name only once it is on the disk, was read back, and holds. Raises `StorageError` where it is there
     already or cannot be written (`StoreFullError`: no room), `BundleError` where what was written does not hold.
@@ -59,7 +66,7 @@ def write_bundle(
         handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         try:
             with os.fdopen(handle, "w+b") as file:
-                manifest = _write(file, facts, lines, events, proof, verifier, sign)
+                manifest = _write(_Writing(file, facts.store, left), facts, lines, events, proof, verifier, sign)
                 _check_written(file, name, manifest, sign)
                 mine = os.fstat(file.fileno())
             _refuse_existing(name)
@@ -79,7 +86,7 @@ def write_bundle(
 
 
 def _write(
-    file: IO[bytes],
+    writing: _Writing,
     facts: BundleFacts,
     lines: Iterable[Mapping[str, Any]],
     events: Iterable[Mapping[str, Any]],
@@ -88,7 +95,6 @@ def _write(
     sign: Signer | None,
 ) -> BundleManifest:
     """Write all members, each where the one before ends, then the list of them, in its own order."""
-    writing = _Writing(file)
     alerts, edits, records = writing.alerts(lines)
     writing.lines(EVENTS, events, lambda one: writing.seqs.append(one["body"]["seq"]))
     root, hashes = proof(sorted(writing.seqs))
@@ -101,21 +107,21 @@ def _write(
         members=tuple(writing.members[name] for name in MEMBERS if name != MANIFEST),
     )  # fmt: skip
     writing.text(MANIFEST, (manifest.text() if sign is None else manifest.signed(*sign)).encode())
-    file.write(directory([writing.entries[name] for name in MEMBERS], file.tell()))
+    writing.file.write(directory([writing.entries[name] for name in MEMBERS], writing.file.tell()))
     return manifest
 
 
 class _Writing:
-    """The members that were written so far."""
+    """The members that were written so far, of a bundle of this store; `left` as in `write_bundle`."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file = file
+    def __init__(self, file: IO[bytes], store: str, left: list[tuple[str, str]] | None) -> None:
+        self.file, self.store, self.left = file, store, left
         self.entries: dict[str, Entry] = {}
         self.members: dict[str, Member] = {}
         self.seqs = array("q")
 
     def alerts(self, lines: Iterable[Mapping[str, Any]]) -> tuple[int, int, int]:
-        """Write the alerts; how many there were, edits of them, records of them."""
+        """Write the alerts, but for those that are `left`; how many there were, edits of them, records of them."""
         alerts = edits = records = 0
 
         def count(line: Mapping[str, Any]) -> None:
@@ -127,16 +133,38 @@ class _Writing:
                 edits += "edits" in body
                 records += body["kind"] in _RECORDS
 
-        self.lines(ALERTS, lines, count)
+        self.lines(ALERTS, lines, count, self._taken)
         return alerts, edits, records
 
-    def lines(self, name: str, lines: Iterable[Mapping[str, Any]], count: Callable[[Mapping[str, Any]], None] = lambda _: None) -> None:
-        """Write a member of lines, a batch of them at a time; each is shown to `count`."""
+    def _taken(self, line: Mapping[str, Any]) -> bytes | None:
+        """A line as it is written; None where no reader would take it, and it may be left out."""
+        if self.left is None:
+            return _encoded(line)
+        try:
+            check_line(line, self.store)
+            made = _encoded(line)
+            if len(made) > _LONG:
+                parse_line(made)
+        except _REFUSED as fault:
+            self.left.append((line["uuid"], f"no bundle can hold it: {fault}"))
+            return None
+        return made
+
+    def lines(
+        self,
+        name: str,
+        lines: Iterable[Mapping[str, Any]],
+        count: Callable[[Mapping[str, Any]], None] = lambda _: None,
+        encode: Callable[[Mapping[str, Any]], bytes | None] | None = None,
+    ) -> None:
+        """Write a member of lines, a batch of them at a time; each is shown to `count`, but for those that `encode` leaves out."""
         packer, batch, size = Packer(self.file, name), list[bytes](), 0
         for line in lines:
+            if (made := (encode or _encoded)(line)) is None:
+                continue
             count(line)
-            batch.append(_encoded(line))
-            size += len(batch[-1])
+            batch.append(made)
+            size += len(made)
             if size > _BATCH:
                 packer.write(b"\n".join([*batch, b""]))
                 batch, size = [], 0

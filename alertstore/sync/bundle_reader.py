@@ -148,7 +148,7 @@ class Bundle:
         said, uuids, records = self.manifest, set[str](), 0
         for number, line in _lines(self._file, self._entry[ALERTS], said):
             with _at(ALERTS, number):
-                _add(leaves, check_line(line))
+                _add(leaves, check_line(line, said.store))
                 uuids.add(line["uuid"])
                 if len(uuids) != number:
                     raise ValueError(f"alert {line['uuid']} is there twice")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alertstore.domain.safe import safe_text
 from alertstore.errors import RemoteRejectedError, RemoteUnavailableError
-from alertstore.wire.remote import is_uuid, read_alert, read_moves, read_row
+from alertstore.wire.remote import StrangeAnswerError, is_uuid, read_alert, read_moves, read_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,14 +21,16 @@ PAGE = 500
 MOST_MOVES = 20
 """Pages of an activity log that are read before it is taken for endless."""
 
+_LONGEST_CODE, _LONGEST_MESSAGE = 64, 300
 _OK, _ACCEPTED, _CREATED, _NOT_FOUND, _SERVER_FAULT = 200, 202, 201, 404, 500
 
 
 class RowPage(NamedTuple):
-    """A page of the remote's list, and how many rows all pages have."""
+    """A page of the remote's list, and how many rows all pages have. unread: how many of this page cannot be read; `rows` lacks them."""
 
     rows: Sequence[RemoteRow]
     total: int
+    unread: int = 0
 
 
 class Made(NamedTuple):
@@ -69,7 +72,11 @@ class Client:
         total = meta.get("total") if isinstance(meta, dict) else None
         if not isinstance(data, list) or type(total) is not int:
             raise _strange(answer)
-        return RowPage([read_row(one) for one in data], total)
+        rows = []
+        for one in data:
+            with suppress(StrangeAnswerError):  # one that is no alert must not hide the others
+                rows.append(read_row(one))
+        return RowPage(rows, total, len(data) - len(rows))
 
     def moves(self, uuid: str) -> list[Move]:
         """The changes of registers that the alert's activity log shows, newest first."""
@@ -118,7 +125,7 @@ class Client:
         error = answer.body.get("error") if isinstance(answer.body, dict) else None
         if not isinstance(error, dict):
             raise _strange(answer)
-        said = f"{answer.status} {error.get('code')}: {safe_text(str(error.get('message')))[:300]}"
+        said = f"{answer.status} {safe_text(error.get('code'))[:_LONGEST_CODE]}: {safe_text(error.get('message'))[:_LONGEST_MESSAGE]}"
         if answer.status >= _SERVER_FAULT:
             raise FailedError(f"the remote failed: {said}", maybe_done=True)
         raise RefusedError(f"the remote refused it: {said}")

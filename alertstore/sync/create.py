@@ -13,7 +13,7 @@ from attrs import evolve
 
 from alertstore.domain.plan import Action, SyncItem
 from alertstore.domain.registers import Registers
-from alertstore.domain.times import SECOND, rfc3339
+from alertstore.domain.times import SECOND, from_micros, rfc3339
 from alertstore.storage import alerts
 from alertstore.sync.client import RefusedError
 from alertstore.sync.deliver import PAUSES
@@ -28,17 +28,23 @@ if TYPE_CHECKING:
     from alertstore.sync.deliver import Work
     from alertstore.sync.desk import Here
 
+MOST_PAGES = 100
+"""Pages of alerts of one microsecond that are looked through."""
 OWN_ROUTES = frozenset({"elastic", "sentinel", "splunk"})
 """Sources whose records the remote reads itself; whatever else is sent as a generic one."""
 
 
 def item(here: Here) -> SyncItem:
-    """What a plan says of an alert that will be made."""
-    registers = Registers.of(here.state)
-    note = f"then {registers.status}" if registers.status != "Open" else ""
-    if registers.status == "Closed":
-        note += f" / {registers.close_classification}; the remote will say it was closed at the time of the sync"
-    return SyncItem(Action.CREATE, here.uuid, here.title, note=note)
+    """What a plan says of an alert that will be made, and of what is sent of it then."""
+    registers, note = Registers.of(here.state), ""
+    body = {"severity": registers.severity} | ({"tags": list(registers.tags)} if registers.tags else {})
+    if here.link.held:
+        note = "made as it came; what waits for a person is not sent"
+    elif registers.status == "Closed":
+        note = f"then Closed / {registers.close_classification}; the remote will say it was closed at the time of the sync"
+    elif registers.status != "Open":
+        note = f"then {registers.status}"
+    return SyncItem(Action.CREATE, here.uuid, here.title, token=rfc3339(from_micros(here.state.updated_at)), body=body, note=note)
 
 
 def create(work: Work, here: Here) -> RemoteAlert | None:
@@ -108,11 +114,11 @@ def _find(work: Work, here: Here, alert: Alert) -> str | None:
         work.client.remote.wait(min(left, work.policy.settle))
         page = work.client.rows(source_name=source, from_time=when, to_time=when)
     rows, number = list(page.rows), 1
-    while len(rows) < page.total and page.rows:
+    while len(rows) < page.total and page.rows and number < MOST_PAGES:
         number += 1
         page = work.client.rows(number, source_name=source, from_time=when, to_time=when)
         rows += page.rows
-    looked = (work.client.alert(row.uuid) for row in rows if row.title == alert.title)
+    looked = (work.client.alert(row.uuid) for row in rows if source in OWN_ROUTES or row.title == alert.title)
     mine = [found for found in looked if found is not None and found.ours == here.uuid]
     return min(mine, key=lambda one: one.created_at).uuid if mine else None
 

@@ -170,7 +170,8 @@ def carry_out(work: Work, prepared: Prepared) -> Stage:
         if not work.desk.is_unchanged(transaction.conn, here):
             return Stage.STALE
         lacking = bool(more.findings or more.indicators)
-        link = evolve(merged.link, intent=_intent(work, merged.sends, merged.body) if merged.body or lacking else None, lacking=lacking)
+        intent = _intent(work, merged.sends, merged.body) if merged.body or lacking else None
+        link = evolve(merged.link, intent=intent, lacking=prepared.lacking or lacking)
         _take(work, transaction, prepared)
         work.desk.save(transaction, here, link, merged.outcomes)
     if alert is None or prepared.seen is None:

@@ -65,8 +65,16 @@ class _Secret:
 
     def shown(self, words: object) -> str:
         """Words from outside, for a person: short, inert, and without the key where a server repeats it."""
-        text = safe_text(words).replace(self.value, "[key]")
+        text = safe_text(self.taken_out(str(words)))
         return text if len(text) <= _LONGEST_WORDS else text[:_LONGEST_WORDS] + "…"
+
+    def taken_out(self, said: Any) -> Any:
+        """What an answer says, without the key in any of its texts: a proxy may repeat the request that it refuses."""
+        if isinstance(said, str):
+            return said.replace(self.value, "[key]")
+        if isinstance(said, dict):
+            return {self.taken_out(name): self.taken_out(value) for name, value in said.items()}
+        return [self.taken_out(one) for one in said] if isinstance(said, list) else said
 
 
 class _Reply(NamedTuple):
@@ -219,7 +227,7 @@ class HttpRemote:
         if reply.status in {401, 403}:
             words = key.shown(f"{body['error'].get('code')}: {body['error'].get('message')}")
             raise RemoteRejectedError(f"{self._name} refused {method} {path}: {words}", advice="look at the key and what it is allowed")
-        return Answer(reply.status, body, date)
+        return Answer(reply.status, body if 200 <= reply.status < 300 else key.taken_out(body), date)  # noqa: PLR2004
 
     def _exchange(self, request: httpx2.Request, key: _Secret, seconds: float) -> _Reply:
         """Send and read once. Nothing is raised inside the `except`: the client's own exceptions lead to the request and so to the key."""

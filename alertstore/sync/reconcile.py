@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from alertstore.domain.changes import decide_shown
+from alertstore.domain.lifecycle import LifecycleTimes
 from alertstore.domain.link import Held, HeldKind, Link, Outcome, Settled
 from alertstore.domain.merge import at_odds, newer, view, winner
+from alertstore.domain.times import is_representable
 from alertstore.storage import alerts, links
 
 if TYPE_CHECKING:
@@ -35,12 +37,24 @@ def settle(desk: Desk, transaction: Transaction, line: Mapping[str, Any], uuid: 
     after = evolve(here, link=link)
     shown = desk.shown(after, view(here.local, link))
     origin = {"bundle": bundle}
-    alerts.save(transaction, [(here.number, decide_shown(here.state, shown, desk.act(transaction, origin)))])
+    times = _times(line, shown.status)
+    alerts.save(transaction, [(here.number, decide_shown(here.state, shown, desk.act(transaction, origin), elsewhere=times))])
     transaction.flush()
     now = desk.here(transaction.conn, uuid)
     if now is not None and (link != here.link or outcomes):
         links.save_link(transaction, now.number, uuid, link, actor=desk.actor, reason=desk.reason, outcomes=outcomes)
     return len([one for one in link.held if one not in here.link.held])
+
+
+def _times(line: Mapping[str, Any], status: str) -> LifecycleTimes | None:
+    """When the alert got the status that it has now, and what it did before, by the last event of the line that gave it; else None."""
+    for one in reversed(line["events"]):
+        changes, told = one["body"].get("changes"), one["body"].get("sets")
+        step = changes.get("status") if isinstance(changes, dict) else None
+        if isinstance(told, dict) and isinstance(step, list) and step[-1:] == [status]:
+            times = [told.get(name) for name in LifecycleTimes._fields]
+            return LifecycleTimes(*(at if type(at) is int and is_representable(at) else None for at in times))
+    return None
 
 
 def _learn(here: Here, line: Mapping[str, Any], seqs: Mapping[int, int]) -> tuple[Link, list[tuple[str, int, Outcome]]]:

@@ -9,27 +9,33 @@ from attrs import define, evolve, field
 from alertstore.domain.plan import Action, SyncItem, SyncPlan, SyncResult
 from alertstore.domain.times import EARLIEST, SECOND, read_rfc3339
 from alertstore.errors import AlertValidationError, RemoteRejectedError, RemoteUnavailableError, SyncError
-from alertstore.storage import links
+from alertstore.storage import bundling, links
 from alertstore.sync import arrive, scan
 from alertstore.sync.arrive import Arrived
 from alertstore.sync.client import FailedError, RefusedError
 from alertstore.sync.create import create, item
 from alertstore.sync.deliver import Prepared, Stage, Work, carry_out, prepare
+from alertstore.wire.remote import StrangeAnswerError
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from alertstore.domain.remotealert import RemoteAlert, RemoteRow
     from alertstore.sync.desk import Here
 
-SENTINELS = 8
-"""Alerts of which one must still be there for a remote to be the one that it was."""
+SENTINELS = 4
+"""As many of the alerts that were linked first, and of those that were linked last, are looked for: one of them must still be there."""
 FEW = 20
 """As many alerts may always be found closed, gone or older, whatever their share."""
 BATCH = 100
 """New alerts of one transaction."""
+MOST_UNSERVED = 200
+"""Alerts that the remote could not show which are asked for again by the next sync."""
 PATIENCE = 3
 """Alerts in a row for which the remote cannot be reached before a sync gives up."""
+TROUBLE = (AlertValidationError, FailedError, RefusedError, StrangeAnswerError)
+"""What is wrong with one alert, and does not stop the others."""
 
 
 @define
@@ -78,11 +84,21 @@ def begin(work: Work, wanted: Wanted) -> Course:
     if known is not None and known[0] != work.client.remote.name and not wanted.force:
         message = f"this store syncs with {known[0]}, not with {work.client.remote.name}"
         raise SyncError(message, advice="if it has moved, sync once with force=True; a second remote needs a store of its own")
-    there = (found is not None and found.created_at == made for uuid, made in watched for found in [work.client.alert(uuid)])
-    if len(watched) > 2 and not any(there):  # noqa: PLR2004 - one or two may have been deleted
+    course = Course(work, wanted, {} if known is None else dict(known[1]), began=work.desk.cursor)
+    there = (_is_there(course, uuid, made) for uuid, made in watched)
+    if len(watched) > 2 and not wanted.force and not any(there):  # noqa: PLR2004 - one or two may have been deleted
         message = f"none of {len(watched)} alerts that {work.client.remote.name} had is there: it was wiped, or it is another one"
-        raise SyncError(message, advice="nothing was changed; check the address")
-    return Course(work, wanted, {} if known is None else dict(known[1]), began=work.desk.cursor)
+        raise SyncError(message, advice="nothing was changed; check the address; sync with force=True if it is right all the same")
+    return course
+
+
+def _is_there(course: Course, uuid: str, made: str) -> bool:
+    """Whether an alert of the remote is still there, and the same one. That it cannot be shown says nothing."""
+    try:
+        found = course.work.client.alert(uuid)
+    except TROUBLE:
+        return True
+    return found is not None and read_rfc3339(found.created_at) == read_rfc3339(made)
 
 
 def plan(course: Course, skew: int | None) -> SyncPlan:
@@ -143,15 +159,24 @@ def follow(course: Course, planned: SyncPlan) -> SyncResult:
         raise SyncError("this plan was made for another store, another remote, or by another policy", advice="make a new plan")
     if planned.warnings and not course.wanted.force:
         raise SyncError(planned.warnings[0], advice="nothing was sent; the plan says so too: follow it with force=True, if it is right")
+    cursor = course.state.get("cursor", 0)
     _carry_out(course, _planned(course, planned.items))
+    course.wanted.force = True  # the guards were asked when the plan was made
+    if not course.left_behind and not _chosen(course):
+        cursor = course.work.desk.cursor
+    _keep(course, cursor)
     return course.result()
 
 
 def _planned(course: Course, items: Iterable[SyncItem]) -> Iterator[Step]:
     """The steps of a plan that are still what they were."""
     for one in items:
-        step = _step_of(course, one)
-        if step is None or (step.item.token, dict(step.item.body), step.item.action) != (one.token, dict(one.body), one.action):
+        try:
+            step = _step_of(course, one)
+        except TROUBLE as fault:
+            _fail(course, one.uuid, fault)
+            continue
+        if step is None or step.item.facts() != one.facts():
             course.stale.append(one.uuid)
         else:
             yield step
@@ -181,47 +206,88 @@ def _step_of(course: Course, planned: SyncItem) -> Step | None:
 
 
 def _look(course: Course) -> Iterator[Step]:
-    """All that is to be done, one alert after another; the caller does one before the next is looked at."""
+    """All that is to be done, one alert after another; the caller does one before the next is looked at.
+
+    What is linked and waits goes first, so that a link that never lasts long takes it all the same; what the remote does not have goes
+    last, since it may turn out to be there.
+    """
     done: set[str] = set()
     chosen = _chosen(course) if course.wanted.push else []  # before anything is done: what is pulled is merged, and that sends too
-    if course.wanted.pull:
-        for step in _pulled(course):
-            done.add(step.item.uuid)
-            yield step
-    yield from _pushed(course, chosen, done)
+    listed = _listed(course) if course.wanted.pull else None
+    yield from _pushed(course, (uuid for uuid, linked in chosen if linked), done)
+    if listed is not None:
+        yield from _pulled(course, listed, done)
+    yield from _pushed(course, (uuid for uuid, linked in chosen if not linked), done)
+    if course.wanted.push and course.work.policy.create:
+        course.state.pop("uncreated", None)
 
 
-def _pulled(course: Course) -> Iterator[Step]:
+@define
+class Listed:
+    """What the remote's lists say: their rows, those of the alerts here that were not Closed and are in none of them."""
+
+    rows: dict[str, RemoteRow]
+    missing: list[str]
+
+
+def _listed(course: Course) -> Listed:
+    """Read the lists, and stop where they look wrong."""
     seen = scan.Seen()
     scan.newest(course.work.client, seen, course.state.get("watermark"))
-    listed = scan.active(course.work.client, seen)
-    made = [row.created_at for row in seen.rows.values() if read_rfc3339(row.created_at) is not None]
+    active = scan.active(course.work.client, seen)
     with course.work.desk.read() as conn:
-        tokens = links.tokens(conn, list(seen.rows))
-        missing = links.active_links(conn).keys() - listed - seen.rows.keys()
-    looked = {uuid: course.work.client.alert(uuid) for uuid in sorted(missing)}
-    _guard(course, seen.rows, tokens, looked)
-    yield from _differing(course, seen.rows.values(), tokens)
-    for uuid, alert in looked.items():
-        yield from _linked_steps(course, uuid, alert)
+        missing = sorted(links.active_links(conn) - active - seen.rows.keys())
+    if seen.unread:
+        course.failed.append(("", f"{seen.unread} rows of the remote's lists cannot be read"))
+    _guard(course, seen.rows, missing[seen.unread :])  # of those that seem to be missing as many may stand in rows that cannot be read
+    return Listed(seen.rows, missing)
+
+
+def _pulled(course: Course, listed: Listed, done: Collection[str]) -> Iterator[Step]:
+    unserved = course.state.pop("unserved", [])
+    yield from _differing(course, listed.rows, done)
+    for uuid in (*listed.missing, *(uuid for uuid in unserved if uuid not in listed.rows)):
+        yield from _one(course, uuid)
+    made = [row.created_at for row in listed.rows.values() if read_rfc3339(row.created_at) is not None]
     if made:
         course.state["watermark"] = max(made, key=lambda text: read_rfc3339(text) or 0)
     if course.wanted.audit:
         yield from _audited(course)
 
 
-def _differing(course: Course, rows: Iterable[RemoteRow], tokens: Mapping[str, str | None]) -> Iterator[Step]:
-    """The rows that say something new: whole alerts of them."""
-    for row in rows:
-        if row.uuid not in tokens:
-            alert = course.work.client.alert(row.uuid)
-            if alert is not None:
-                arrived = arrive.look(course.work, alert)
-                yield arrived
-                if arrived.found is not None:
-                    yield from _linked_steps(course, row.uuid, alert)
-        elif tokens[row.uuid] != row.token:
-            yield from _linked_steps(course, row.uuid, course.work.client.alert(row.uuid))
+def _differing(course: Course, rows: Mapping[str, RemoteRow], done: Collection[str] = ()) -> Iterator[Step]:
+    """The rows that say something new: whole alerts of them. Not those whose one alert here was looked at just now."""
+    with course.work.desk.read() as conn:
+        tokens = links.tokens(conn, list(rows))
+    for row in rows.values():
+        if row.uuid in tokens:
+            with course.work.desk.read() as conn:
+                here = [uuid for _, uuid in links.linked_to(conn, row.uuid)]
+            if tokens[row.uuid] == row.token or all(uuid in done for uuid in here):  # none, where what is linked was deleted here
+                continue
+        yield from _one(course, row.uuid)
+
+
+def _one(course: Course, uuid: str) -> Iterator[Step]:
+    """An alert of the remote, whole: taken in, or merged with what is linked to it here."""
+    with course.work.desk.read() as conn:
+        linked = bool(links.linked_to(conn, uuid))
+    try:
+        alert = course.work.client.alert(uuid)
+        arrived = None if linked or alert is None else arrive.look(course.work, alert)
+    except TROUBLE as fault:
+        _fail(course, uuid, fault)
+        course.state["unserved"] = sorted({*course.state.get("unserved", []), uuid})[:MOST_UNSERVED]
+        return
+    if arrived is not None:
+        yield arrived
+    if linked or (arrived is not None and arrived.found is not None):
+        yield from _linked_steps(course, uuid, alert)
+
+
+def _fail(course: Course, uuid: str, fault: Exception) -> None:
+    course.failed.append((uuid, str(fault)))
+    course.left_behind = True
 
 
 def _linked_steps(course: Course, remote_uuid: str, alert: RemoteAlert | None) -> Iterator[Step]:
@@ -229,23 +295,33 @@ def _linked_steps(course: Course, remote_uuid: str, alert: RemoteAlert | None) -
     work = course.work
     with work.desk.read() as conn:
         known = links.linked_to(conn, remote_uuid)
-    for _, uuid in known:
+    for place, (_, uuid) in enumerate(known):
         with work.desk.read() as conn:
             here = work.desk.here(conn, uuid)
         if here is None or here.link.intent is not None:  # an intent is looked after when it is pushed
             continue
+        if place and alert is not None and course.wanted.push:
+            alert = _anew(course, remote_uuid, alert)
         step = _guarded(course, uuid, here, alert)
         if step is not None:
             yield step if course.wanted.push else _without_sending(step)
+
+
+def _anew(course: Course, uuid: str, alert: RemoteAlert) -> RemoteAlert | None:
+    """The alert for the next one here that is linked to it: as it is now, since the one before may have changed it."""
+    try:
+        return course.work.client.alert(uuid)
+    except TROUBLE as fault:
+        _fail(course, uuid, fault)
+        return alert
 
 
 def _guarded(course: Course, uuid: str, here: Here, alert: RemoteAlert | None) -> Prepared | None:
     """What is to be done with an alert, or None; trouble with one alert does not stop the others."""
     try:
         return prepare(course.work, here, alert)
-    except (AlertValidationError, FailedError, RefusedError) as fault:
-        course.failed.append((uuid, str(fault)))
-        course.left_behind = True
+    except TROUBLE as fault:
+        _fail(course, uuid, fault)
         return None
 
 
@@ -254,21 +330,20 @@ def _without_sending(step: Prepared) -> Prepared:
     action = Action.HOLD if step.item.held else Action.PULL if step.item.changes else Action.SETTLE
     left = evolve(step.item, body={}, findings=0, indicators=0, action=action if step.item.action is Action.PUSH else step.item.action)
     more = evolve(step.more, findings=(), indicators=())
-    return evolve(step, merged=evolve(step.merged, body={}, sends={}), more=more, item=left, lacking=step.more != more)
+    return evolve(step, merged=evolve(step.merged, body={}, sends={}), more=more, item=left, lacking=bool(step.more.findings or step.more.indicators))
 
 
 def _audited(course: Course) -> Iterator[Step]:
     """Everything that the remote has, window by window; an audit that was interrupted goes on where it was."""
     begin_at = course.state.get("audited", EARLIEST)
     for end, rows in scan.windows(course.work.client, begin_at):
+        found = {row.uuid: row for row in rows}
         with course.work.desk.read() as conn:
-            tokens = links.tokens(conn, [row.uuid for row in rows])
-            missing = links.linked_between(conn, begin_at, end) - {row.uuid for row in rows}
-        looked = {uuid: course.work.client.alert(uuid) for uuid in sorted(missing)}
-        _guard(course, {row.uuid: row for row in rows}, tokens, looked)
-        yield from _differing(course, rows, tokens)
-        for uuid, alert in looked.items():
-            yield from _linked_steps(course, uuid, alert)
+            missing = sorted(links.linked_between(conn, begin_at, end) - found.keys())
+        _guard(course, found, missing)
+        yield from _differing(course, found)
+        for uuid in missing:
+            yield from _one(course, uuid)
         begin_at = course.state["audited"] = end + 1
     del course.state["audited"]
 
@@ -278,23 +353,22 @@ def _stop(course: Course, message: str, advice: str) -> None:
     if course.wanted.dry_run:
         course.warnings.append(message)
     elif not course.wanted.force:
-        raise SyncError(message, advice=f"nothing was sent; {advice}")
+        before = f"{len(course.items)} alerts were done before" if course.items else "nothing was changed"
+        raise SyncError(message, advice=f"{before}; {advice}")
 
 
-def _guard(
-    course: Course, rows: Mapping[str, RemoteRow], tokens: Mapping[str, str | None], looked: Mapping[str, RemoteAlert | None]
-) -> None:
-    """Stop where a remote looks restored, or would close or lose more than its share. Nothing was changed yet."""
-    known = max(len(tokens) + len(looked), 1)
+def _guard(course: Course, rows: Mapping[str, RemoteRow], missing: Sequence[str]) -> None:
+    """Stop where a remote looks restored, or would close or lose more than its share. missing: those that are in no list any more."""
+    with course.work.desk.read() as conn:
+        tokens = links.tokens(conn, list(rows))
+        active = links.active_links(conn)
+    known = max(len(tokens) + len(missing), 1)
     allowed = max(FEW, int(course.work.policy.max_share * known))
     older = sum(1 for uuid, token in tokens.items() if _is_older(rows[uuid].token, token))
     if older > max(2, known // 100):
         message = f"{older} of {known} alerts are older on the remote than when they were last seen: it was restored from a backup"
         _stop(course, message, "look at a few of them, then sync with force=True")
-    with course.work.desk.read() as conn:
-        active = links.active_links(conn).keys()
-    closing = sum(1 for uuid in tokens if uuid in active and rows[uuid].registers.status == "Closed")
-    closing += sum(1 for one in looked.values() if one is None or one.registers.status == "Closed")
+    closing = sum(1 for uuid in tokens if uuid in active and rows[uuid].registers.status == "Closed") + len(missing)
     if closing > allowed:
         message = f"{closing} of {known} alerts would be closed, or are gone from the remote; {allowed} may be without asking"
         _stop(course, message, "look at the remote, then sync with force=True, or raise max_share in the policy")
@@ -305,40 +379,54 @@ def _is_older(now: str, before: str | None) -> bool:
     return times[0] is not None and times[1] is not None and times[0] < times[1]
 
 
-def _chosen(course: Course) -> list[str]:
-    """The alerts with something to send, unless they are more than a sync may send without asking."""
-    work, policy = course.work, course.work.policy
+def _chosen(course: Course) -> list[tuple[str, bool]]:
+    """(uuid, linked?) of the alerts with something to send, unless they are more than a sync may send without asking."""
+    work, policy, chosen, writes = course.work, course.work.policy, list[tuple[str, bool]](), 0
     with work.desk.read() as conn:
         waiting = links.since_then(conn, course.state.get("cursor", 0))
         if policy.create and course.state.get("uncreated"):
             waiting = sorted({*waiting, *links.unlinked(conn)})
-    chosen = [uuid for _, uuid, linked in waiting if linked or policy.create]
-    if len(chosen) < len(waiting):
-        course.state["uncreated"] = True
-    if len(chosen) > policy.max_writes:
-        message = f"{len(chosen)} alerts are to be sent; {policy.max_writes} may be without asking"
+        for number, uuid, linked in waiting:
+            if not linked and not policy.create:
+                course.state["uncreated"] = True
+            elif (here := work.desk.here(conn, uuid)) is not None and _waits(conn, number, here):
+                chosen.append((uuid, linked))
+                writes += not _is_held(here)
+    if writes > policy.max_writes:
+        message = f"{writes} alerts are to be sent; {policy.max_writes} may be without asking"
         _stop(course, message, "look at the plan (dry_run=True), then sync with force=True, or raise max_writes in the policy")
     return chosen
 
 
-def _pushed(course: Course, chosen: Iterable[str], done: Collection[str]) -> Iterator[Step]:
-    work = course.work
+def _is_held(here: Here) -> bool:
+    """Whether all that waits of a linked alert waits for a person: it is looked at, and most likely not written to."""
+    pending = here.link.pending(here.state.heads)
+    held = all(here.link.holding(register, seqs) for register, seqs in pending.items())
+    return bool(pending) and held and not here.link.intent and not here.link.lacking
+
+
+def _waits(conn: sqlite3.Connection, number: int, here: Here) -> bool:
+    """Whether an alert has something to send. One that is not there yet has, unless what it says was erased."""
+    if here.link.uuid is None:
+        return "content" not in bundling.erased(conn, number)
+    if here.link.intent or here.link.lacking or here.link.pending(here.state.heads):
+        return True
+    return links.has_more(conn, number, here.linked)
+
+
+def _pushed(course: Course, chosen: Iterable[str], done: set[str]) -> Iterator[Step]:
     for uuid in chosen:
-        with work.desk.read() as conn:
-            here = work.desk.here(conn, uuid)
-        if here is None:
-            continue
-        left = here.link.intent or here.link.pending(here.state.heads)
-        if uuid in done and (course.wanted.dry_run or not left):  # a plan has it already, with all that will be sent
+        with course.work.desk.read() as conn:
+            here = course.work.desk.here(conn, uuid)
+        if here is None or uuid in done:
             continue
         if here.link.uuid is None:
             yield Make(here, item(here))
             continue
         step = _guarded(course, uuid, here, None)
+        done.add(uuid)
         if step is not None:
             yield step
-    if course.wanted.push and work.policy.create:
-        course.state.pop("uncreated", None)
 
 
 def _do(course: Course, step: Step) -> None:
@@ -351,9 +439,8 @@ def _do(course: Course, step: Step) -> None:
         else:
             _carried(course, step)
         course.unreached = 0
-    except (AlertValidationError, RefusedError, FailedError) as fault:
-        course.failed.append((step.item.uuid, str(fault)))
-        course.left_behind = course.left_behind or isinstance(fault, AlertValidationError)
+    except TROUBLE as fault:
+        _fail(course, step.item.uuid, fault)
     except RemoteRejectedError:
         raise
     except RemoteUnavailableError as fault:
@@ -382,9 +469,10 @@ def _make(course: Course, step: Make) -> None:
     if found is None:
         course.unsure.append(step.here.uuid)
         return
-    course.items.append(step.item)
     with work.desk.read() as conn:
         here = work.desk.here(conn, step.here.uuid)
+    shared = here is not None and here.link.shared
+    course.items.append(evolve(step.item, note="the remote had it already; the two are linked") if shared else step.item)
     rest = None if here is None else prepare(work, here, found)
     if rest is not None and carry_out(work, rest) is Stage.UNSURE:
         course.unsure.append(step.here.uuid)

@@ -36,9 +36,10 @@ Filters = dict[str, str]
 
 @define
 class Seen:
-    """The rows that a scan has met, by uuid."""
+    """The rows that a scan has met, by uuid; how many cannot be read."""
 
     rows: dict[str, RemoteRow] = field(factory=dict)
+    unread: int = 0
 
     def add(self, row: RemoteRow) -> None:
         """Keep the newest of what was said of an alert."""
@@ -50,13 +51,16 @@ def newest(client: Client, seen: Seen, watermark: str | None) -> None:
     else is active, the next list has.
     """
     since = None if watermark is None else read_rfc3339(watermark)
-    number = 1
+    number, met = 1, set[str]()
     while True:
         page = client.rows(number, sort_by="created_at", sort_order="desc")
+        seen.unread += page.unread
         for row in page.rows:
             seen.add(row)
         oldest = min((made for row in page.rows if (made := read_rfc3339(row.created_at)) is not None), default=None)
-        if since is None or oldest is None or oldest < since - OVERLAP or number * PAGE >= page.total:
+        fresh = {row.uuid for row in page.rows} - met
+        met |= fresh
+        if since is None or oldest is None or oldest < since - OVERLAP or number * PAGE >= page.total or not fresh:
             return
         number += 1
 
@@ -65,31 +69,33 @@ def active(client: Client, seen: Seen) -> set[str]:
     """All that are not Closed; the uuids that were in these lists."""
     found: set[str] = set()
     for status in ACTIVE:
-        for row in _whole(client, {"status": status}):
+        for row in _whole(client, seen, {"status": status}):
             seen.add(row)
             found.add(row.uuid)
     return found
 
 
-def _whole(client: Client, filters: Filters) -> list[RemoteRow]:
+def _whole(client: Client, seen: Seen, filters: Filters) -> list[RemoteRow]:
     """A list that is read to its end, without one missing."""
     for _ in range(TRIES):
-        rows, whole = _read(client, filters)
+        rows, unread, whole = _read(client, filters)
         if whole:
             break
+    seen.unread += unread
     return list(rows.values())  # whoever is missing after all is looked at one by one
 
 
-def _read(client: Client, filters: Filters) -> tuple[dict[str, RemoteRow], bool]:
-    """All pages: the rows by uuid, and whether they are as many as the remote said at the beginning and at the end."""
+def _read(client: Client, filters: Filters) -> tuple[dict[str, RemoteRow], int, bool]:
+    """All pages: the rows by uuid, how many cannot be read, and whether they are as many as the remote said at the beginning and the end."""
     rows: dict[str, RemoteRow] = {}
-    number, first, last = 1, None, 0
+    number, first, last, unread = 1, None, 0, 0
     while True:
         page = client.rows(number, size=PAGE, **filters, sort_by="created_at", sort_order="desc")
         first, last = page.total if first is None else first, page.total
+        before, unread = len(rows) + unread, unread + page.unread
         rows |= {row.uuid: row for row in page.rows}
-        if number * PAGE >= page.total or not page.rows:
-            return rows, len(rows) == first == last
+        if number * PAGE >= page.total or len(rows) + unread == before:  # a page with nothing new is the end, whatever the total says
+            return rows, unread, len(rows) + unread == first == last
         number += 1
 
 
@@ -109,7 +115,7 @@ def windows(client: Client, begin: int = EARLIEST, end: int = LATEST - 1) -> Ite
         yield end, []
         return
     for _ in range(TRIES):
-        rows, whole = _read(client, filters)
+        rows, _, whole = _read(client, filters)
         if whole:
             yield end, list(rows.values())
             return

@@ -114,7 +114,8 @@ def test_what_is_worth_telling():
 def test_what_it_takes():
     asked = [({}, 1), ({"body": {"status": "Open"}}, 4), ({"findings": 2}, 7), ({"indicators": 5}, 3)]
     assert [SyncItem(Action.PUSH, UUID, "x", **more).requests for more, _ in asked] == [count for _, count in asked]
-    assert SyncItem(Action.CREATE, UUID, "x").requests == 6
+    assert SyncItem(Action.CREATE, UUID, "x").requests == 2
+    assert SyncItem(Action.CREATE, UUID, "x", note="then Triaging").requests == 6
 
 
 GOOD = json.loads(SyncPlan("s", "r", "p", [full("x")], 1, 2, 3, 4, ["w"]).to_json())

@@ -212,7 +212,7 @@ HELD = ["severity", "policy", [3], "Low", "High"]
 @pytest.mark.parametrize(
     "state",
     [
-        {}, {"uuid": UUID, "token": "t", "gone": True, "base": BASE, "observed": [HERE, 4], "settled": [["severity", [3], None], ["malice", [], "t"]]},
+        {}, {"uuid": UUID, "created_at": "2024-05-01T12:00:00.5Z", "token": "t", "gone": True, "alone": True, "base": BASE, "observed": [HERE, 4], "settled": [["severity", [3], None], ["malice", [], "t"]]},
         {"held": [HELD, ["lifecycle", "peers", [], None, ["Open", None]], ["tag:a", "raced", [], True, False]]},
     ],
 )  # fmt: skip
@@ -223,7 +223,8 @@ def test_what_is_known_of_the_remote(state):
 @pytest.mark.parametrize(
     "state",
     [
-        {"uuid": 5}, {"token": []}, {"gone": 1}, {"base": []}, {"base": {}}, {"base": BASE | {"status": None}}, {"base": BASE | {"malice_override": 5}},
+        *({"uuid": uuid} for uuid in (5, "", "x", "../../v1/admin", UUID.upper(), UUID + "\n", UUID + "/findings", UUID[:-1])), {"token": []},
+        *({"created_at": at} for at in (5, "", "yesterday", "2024-05-01T12:00:00", "2024-05-01T12:00:00Z\0")), {"token": 5}, {"alone": 1}, {"gone": 1}, {"base": []}, {"base": {}}, {"base": BASE | {"status": None}}, {"base": BASE | {"malice_override": 5}},
         {"base": BASE | {"tags": "a"}}, {"base": BASE | {"tags": [5]}}, {"settled": {}}, {"settled": [[]]}, {"settled": [["x", "y", None]]},
         {"settled": [["x", [3], 5]]}, {"settled": [[5, [3], None]]}, {"observed": 5}, {"observed": [HERE]}, {"observed": [5, 5]}, {"observed": [HERE, 0]},
         {"held": 5}, {"held": [5]}, {"held": [HELD[:4]]}, *({"held": [[*HELD[:place], value, *HELD[place + 1:]]]} for place, value in (

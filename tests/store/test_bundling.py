@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from alertstore import AlertStore
 from alertstore.errors import AlertNotFoundError, AlertValidationError, BundleError, StorageError
 from alertstore.signing import SigningKey
+from alertstore.storage import bundling
 from alertstore.sync import absorb
 from alertstore.testing import FakeRemote, generic_alert, seeded_ids, suricata_alert, write_jsonl
 
@@ -364,6 +366,60 @@ def test_what_was_deleted_there_goes_nowhere(one, two, carry):
     assert [item.uuid for item in two.alerts().items] == [kept.uuid]
 
 
+# --- alerts that no bundle can hold ---
+
+
+def test_an_alert_that_no_reader_would_take_is_left_and_named(one, two, carry, tmp_path):
+    kept, damaged = one.add(generic_alert()).alert, one.add(generic_alert(title="damaged")).alert
+    one._repository.conn.execute("UPDATE alert SET title = 'no more what the event says' WHERE uuid = ?", (damaged.uuid,))
+    done = one.export_bundle(tmp_path / "a.asb")
+    ((uuid, why),) = done.left
+    assert (uuid, done.manifest.alerts) == (damaged.uuid, 1)
+    assert re.fullmatch(r"no bundle can hold it: event \d+: text is not what the event commits to", why)
+    assert two.import_bundle(tmp_path / "a.asb").new == 1
+    assert [item.uuid for item in two.alerts().items] == [kept.uuid]
+
+
+def test_an_alert_of_more_than_a_line_is_left_and_named(one, two, tmp_path, monkeypatch):
+    record = generic_alert()
+    often = one.add(record).alert
+    for number in range(20):
+        one.add(record | {"note": number})
+    kept = one.add(generic_alert(title="met once")).alert
+    monkeypatch.setattr("alertstore.sync.bundle.LONGEST_LINE", 10_000)
+    done = one.export_bundle(tmp_path / "a.asb")
+    ((uuid, why),) = done.left
+    assert (uuid, done.manifest.alerts, done.manifest.records) == (often.uuid, 1, 1)
+    assert re.fullmatch(r"no bundle can hold it: alert \S+, with 21 records, has \d+ bytes, more than the 10000 that a line may have", why)
+    assert two.import_bundle(tmp_path / "a.asb").new == 1
+    assert [item.uuid for item in two.alerts().items] == [kept.uuid]
+
+
+def test_a_line_that_a_reader_takes_for_an_attack_is_left(one, tmp_path, monkeypatch):
+    alert = one.add(generic_alert(description="x" * 5_000)).alert
+    for module in ("sync.bundle", "domain.bundle_lines"):
+        monkeypatch.setattr(f"alertstore.{module}._LONG", 5_000)
+    assert one.export_bundle(tmp_path / "a.asb").left == ()
+    monkeypatch.setattr("alertstore.domain.bundle_lines._MOST_MARKS", 1_000)
+    assert one.export_bundle(tmp_path / "b.asb").left == ((alert.uuid, "no bundle can hold it: more values than a line of its length has"),)
+
+
+@pytest.mark.parametrize(("room", "most"), [(1, 1), (2_500, 2), (1 << 20, 3)])
+def test_alerts_are_read_as_many_at_a_time_as_there_is_room_for(one, tmp_path, monkeypatch, room, most):
+    for number in range(7):
+        one.add(generic_alert(title=f"alert {number}", note="x" * 1_000))
+    one.export_bundle(tmp_path / "whole.asb")
+    sizes, chunk = [], bundling._chunk
+    monkeypatch.setattr(bundling, "ROOM", room)
+    monkeypatch.setattr(bundling, "CHUNK", 3)
+    monkeypatch.setattr(
+        bundling, "_chunk", lambda conn, listed, *more, **how: sizes.append(listed.count(",") + 1) or chunk(conn, listed, *more, **how)
+    )
+    one.export_bundle(tmp_path / "parts.asb")
+    assert (sum(sizes), max(sizes)) == (7, most)
+    assert Parts(tmp_path / "parts.asb").lines == Parts(tmp_path / "whole.asb").lines
+
+
 # --- stores that were pruned, salvaged, sealed, signed ---
 
 
@@ -676,6 +732,51 @@ def test_forged_bundles(bundles, tmp_path, promise):
 @pytest.mark.long
 def test_forged_bundles_long(bundles, tmp_path, promise):
     check_many(bundles, tmp_path / "x.asb", 6000, promise)
+
+
+def test_a_bundle_settles_no_edit_that_its_history_does_not(one, carry, tmp_path):
+    remote = FakeRemote()
+    uuid = remote.add()
+    one.sync(remote)
+    one.patch(uuid, severity="Critical")
+    parts = copied(Parts(carry(one)))
+    (edit,) = [event["body"]["seq"] for event in parts.lines[0]["events"] if "edits" in event["body"]]
+    parts.lines[0]["sync"]["state"]["settled"] = [["severity", [edit], None]]
+    parts.pack(tmp_path / "x.asb")
+    refused(one, tmp_path / "x.asb", "sync: state is not what event")
+    one.sync(remote)
+    assert remote.alert(uuid)["severity"] == "Critical"
+
+
+@pytest.mark.parametrize(
+    "said", [{"uuid": "../../v1/admin"}, {"uuid": "x/findings"}, {"created_at": "nonsense"}, {"created_at": 5}, {"token": []}]
+)
+def test_a_bundle_names_no_alert_of_the_remote_that_there_cannot_be(one, two, carry, tmp_path, said):
+    remote = FakeRemote()
+    remote.add()
+    one.sync(remote)
+    parts = copied(Parts(carry(one)))
+    line = parts.lines[0]
+    line["sync"]["state"] |= said
+    [event["body"] for event in line["events"] if event["body"]["kind"] == "alert_synced"][-1]["facts"]["state"] = line["sync"]["state"]
+    parts.reprove()
+    parts.pack(tmp_path / "x.asb")
+    refused(two, tmp_path / "x.asb", "tells of alert .*, and the remote, what there cannot be")
+
+
+def test_alerts_with_large_records_are_taken_a_few_at_a_time(one, two, carry, monkeypatch):
+    for number in range(7):
+        one.add(generic_alert(title=f"{number}", blob="x" * 1_000))
+    small, large = carry(one, payloads=False), carry(one)
+    sizes, real = [], absorb._take
+    monkeypatch.setattr(absorb, "CHUNK_LENGTH", 2_500)
+    monkeypatch.setattr(absorb, "_take", lambda work, chunk: sizes.append(len(chunk)) or real(work, chunk))
+    assert two.import_bundle(large).new == 7
+    assert sizes == [3, 3, 1]
+    sizes.clear()
+    two.import_bundle(small)
+    assert sizes == [7]
+    check_sound(two)
 
 
 def lines_of(parts, kind):

@@ -27,7 +27,7 @@ from alertstore.errors import AlertValidationError, BundleError, StorageError, S
 from alertstore.signing import SigningKey
 from alertstore.sync import bundle, bundle_reader, ziparchive
 from alertstore.sync.bundle import read_bundle, write_bundle
-from alertstore.testing import FrozenClock, generic_alert, seeded_ids, suricata_alert, write_jsonl
+from alertstore.testing import FakeRemote, FrozenClock, generic_alert, seeded_ids, suricata_alert, write_jsonl
 
 FILL = runpy.run_path(str(Path(__file__).parents[1] / "store" / "conftest.py"))["fill_store"]
 
@@ -181,6 +181,100 @@ def test_lines_can_be_gone_through_again_and_twice_at_once(made):
         first, second = opened.lines(), opened.lines()
         together = list(zip(first, second, strict=True))
         assert [one for one, _ in together] == [one for _, one in together] == list(opened.lines())
+
+
+# What a bundle says of sync: what the last event of it says in the store that the bundle is of.
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory):
+    """Bundles: `own` of a store that syncs, `told` of one that took it, and has an alert that never met the remote."""
+    folder, remote = tmp_path_factory.mktemp("synced"), FakeRemote()
+    with AlertStore.open(folder / "one.db", ids=seeded_ids(1)) as one, AlertStore.open(folder / "two.db", ids=seeded_ids(2)) as two:
+        uuid = one.add(generic_alert()).alert.uuid
+        one.sync(remote)
+        one.patch(uuid, severity="Low")
+        one.sync(remote)
+        one.export_bundle(folder / "own.asb")
+        two.import_bundle(folder / "own.asb")
+        two.add(generic_alert(title="never there"))
+        two.export_bundle(folder / "told.asb")
+    return folder
+
+
+def test_what_a_store_knows_of_the_remote_is_taken(synced):
+    assert refusals(synced / "own.asb") is refusals(synced / "told.asb") is None
+    (own,), (told, never) = content(synced / "own.asb")[3], content(synced / "told.asb")[3]
+    last = [one["body"] for one in own["events"] if one["body"]["kind"] == "alert_synced"][-1]
+    assert own["sync"] == {"state": last["facts"]["state"], "observed": [content(synced / "own.asb")[0].store, last["seq"]]}
+    assert told["sync"]["observed"] == own["sync"]["observed"] == told["sync"]["state"]["observed"]
+    assert never["sync"] is None
+
+
+def settled_by_nobody(parts):
+    parts.lines[0]["sync"]["state"]["settled"] = [["severity", [3], None]]
+
+
+def linked_to_another(parts):
+    parts.lines[0]["sync"]["state"]["uuid"] = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+
+def said_less(parts):
+    del parts.lines[0]["sync"]["state"]["token"]
+
+
+def said_before(parts):
+    line = parts.lines[0]
+    states = [one["body"]["facts"]["state"] for one in line["events"] if one["body"]["kind"] == "alert_synced"]
+    line["sync"]["state"] = next(one for one in states if one != states[-1])
+
+
+def true_as_a_number(parts):
+    line = parts.lines[0]
+    body = [one["body"] for one in line["events"] if one["body"]["kind"] == "alert_synced"][-1]
+    body["facts"]["state"] |= {"shared": True}
+    line["sync"]["state"] = body["facts"]["state"] | {"shared": 1}
+    parts.reprove()
+
+
+def unsaid(parts):
+    parts.lines[0]["sync"] = None
+
+
+def seen_by_another(parts):
+    parts.lines[0]["sync"]["observed"][0] = "another"
+
+
+def seen_at_another_time(parts):
+    parts.lines[0]["sync"]["observed"][1] -= 1
+
+
+def event_without_a_state(parts):
+    del [one["body"] for one in parts.lines[0]["events"] if one["body"]["kind"] == "alert_synced"][-1]["facts"]["state"]
+    parts.reprove()
+
+
+@pytest.mark.parametrize("name", ["own.asb", "told.asb"])
+@pytest.mark.parametrize(
+    "forge",
+    [
+        settled_by_nobody, linked_to_another, said_less, said_before, true_as_a_number, unsaid, seen_by_another, seen_at_another_time,
+        event_without_a_state,
+    ],
+)  # fmt: skip
+def test_what_no_event_says_of_sync_is_refused(synced, target, name, forge):
+    parts = Parts(synced / name)
+    if name == "told.asb" and forge is said_before:
+        parts.lines[0]["sync"]["state"] = Parts(synced / "own.asb").lines[0]["sync"]["state"]
+    else:
+        forge(parts)
+    assert "sync" in refusals(packed(parts, target))
+
+
+def test_sync_of_an_alert_that_never_met_the_remote_is_refused(synced, target):
+    parts = Parts(synced / "told.asb")
+    parts.lines[1]["sync"] = parts.lines[0]["sync"]
+    assert "without an event" in refusals(packed(parts, target))
 
 
 # Who signed it.

@@ -8,6 +8,7 @@ import logging
 import socket
 import sys
 import time
+import zipfile
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -17,12 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from socket_cases import KEY, Server, Time, answer, error, hang, head, pours, reset, sends, zipped
 
+from alertstore import AlertStore
 from alertstore.domain.times import to_micros
 from alertstore.errors import AlertValidationError, MissingExtraError, RemoteRejectedError, RemoteUnavailableError
 from alertstore.sync import http as sync_http
 from alertstore.sync.http import HttpRemote
 from alertstore.sync.patience import ATTEMPTS, JITTER, Throttle, retry_after, server_time
 from alertstore.sync.remote import Answer, Pace
+from alertstore.testing import generic_alert
 
 ALERT = "/v1/alerts/0193f5a2-0000-7000-8000-000000000001"
 WRITES = {"PATCH": (ALERT, {"severity": "Low"}), "POST": ("/v1/alerts", {"source_name": "generic", "payload": {}}), "DELETE": (ALERT, None)}
@@ -616,6 +619,39 @@ class TestKey:
             assert any(record.name == logger for record in caplog.records), logger
         assert KEY not in caplog.text + repr([vars(record) for record in caplog.records])
         promise("no error, log line, name or answer holds the remote's key", f"{len(seen)} failed exchanges looked through")
+
+    @pytest.mark.parametrize("status", [400, 404, 409, 413, 418, 422, 500, 501])
+    @pytest.mark.parametrize("method", ["GET", *WRITES])
+    def test_no_answer_repeats_it(self, serve, reach, status, method):
+        said = {"code": f"X_{KEY}", "message": f"Authorization: Bearer {KEY}{KEY}", "details": [{f"to {KEY}": [KEY, 7, None]}]}
+        remote = reach(serve(answer(status, {"error": said, "meta": {"echo": KEY}})))
+        got = write(remote, method) if method in WRITES else remote.request("GET", ALERT)
+        details = [{"to [key]": ["[key]", 7, None]}]
+        assert got.status == status
+        assert got.body["error"] == {"code": "X_[key]", "message": "Authorization: Bearer [key][key]", "details": details}
+        assert KEY not in repr(got)
+
+    @pytest.mark.parametrize("status", [422, 500])
+    def test_a_proxy_that_repeats_it_brings_it_into_no_file(self, serve, reach, tmp_path, status):
+        empty = answer(200, {"data": [], "meta": {"total": 0}})
+
+        def server(connection_server, connection):
+            """Lists are empty; every write is refused with the head of its request."""
+            request = connection_server.requests[-1]
+            said = error(status, "BAD", f"you sent {request.headers['authorization']}")
+            return (empty if request.method == "GET" else said)(connection_server, connection)
+
+        path = tmp_path / "s.db"
+        with AlertStore.open(path) as store:
+            store.add(generic_alert())
+            shown = [str(store.sync(reach(serve(*[server] * 30)))), repr(store.conflicts()), repr([event.body for event in store.events()])]
+            store.export_bundle(tmp_path / "b.asb")
+        assert ("you sent Bearer [key]" in "".join(shown)) or status != 422
+        with zipfile.ZipFile(tmp_path / "b.asb") as bundle:
+            members = [bundle.read(name).decode() for name in bundle.namelist()]
+        files = [one.read_bytes() for one in tmp_path.iterdir()]
+        assert KEY not in "".join([*shown, *members])
+        assert not [one for one in files if KEY.encode() in one]
 
     @pytest.mark.parametrize("package", ["httpx2", "stamina"])
     def test_the_packages_are_not_there(self, monkeypatch, package):
