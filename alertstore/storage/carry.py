@@ -107,6 +107,19 @@ def erased_before(conn: sqlite3.Connection, alert: int, held: CarriedRows) -> in
     return erased
 
 
+def _findings_erased(conn: sqlite3.Connection, alert: int) -> int | None:
+    """The event before which the findings of an alert were erased; None where they were not."""
+    erased = None
+    sql = "SELECT kind, seq, body FROM event WHERE alert_id = ? AND kind IN ('alert_redacted', 'alert_carried') ORDER BY seq"
+    for kind, seq, body in conn.execute(sql, (alert,)):
+        facts = json.loads(body)["facts"]
+        if kind == EventKind.ALERT_CARRIED:
+            erased = facts.get("redacted", {}).get("findings", erased)
+        elif "findings" in facts["parts"]:
+            erased = seq
+    return erased
+
+
 def carried_rows(conn: sqlite3.Connection, alert: int, before: int) -> CarriedRows:
     """The rows of an alert (by its number), of seqs below `before`."""
     row = conn.execute("SELECT title, description, fingerprint FROM alert WHERE id = ?", (alert,)).fetchone()
@@ -195,8 +208,10 @@ def _carry_alerts(transaction: Transaction, before: int, by: tuple[int, str]) ->
         held = carried_rows(conn, number, before)
         registers = None if held.alert is None else dict(zip(ALERT_COLUMNS[1:], columns, strict=True))
         erased = erased_before(conn, number, held)
-        facts = {"records": len(held.records), "redacted": held.redacted(before, erased)}
-        facts["withheld"] = [seq for seq in held.bare() if seq >= erased]
+        redacted = held.redacted(before, erased)
+        if (findings := _findings_erased(conn, number)) is not None:
+            redacted["findings"] = findings
+        facts = {"records": len(held.records), "redacted": redacted, "withheld": [seq for seq in held.bare() if seq >= erased]}
         transaction.append(carried_alert(uuid, registers, held.content(), facts, by), number)
 
 

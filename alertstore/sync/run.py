@@ -330,7 +330,9 @@ def _without_sending(step: Prepared) -> Prepared:
     action = Action.HOLD if step.item.held else Action.PULL if step.item.changes else Action.SETTLE
     left = evolve(step.item, body={}, findings=0, indicators=0, action=action if step.item.action is Action.PUSH else step.item.action)
     more = evolve(step.more, findings=(), indicators=())
-    return evolve(step, merged=evolve(step.merged, body={}, sends={}), more=more, item=left, lacking=bool(step.more.findings or step.more.indicators))
+    return evolve(
+        step, merged=evolve(step.merged, body={}, sends={}), more=more, item=left, lacking=bool(step.more.findings or step.more.indicators)
+    )
 
 
 def _audited(course: Course) -> Iterator[Step]:

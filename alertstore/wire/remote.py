@@ -143,7 +143,7 @@ def read_moves(said: object, key_prefix: str | None) -> list[Move]:
     if not isinstance(said, list):
         raise _strange("its activity is no list")
     found = [_moved(_read(_Event, one), key_prefix) for one in said]
-    return [move for move in found if move is not None and _is_value(move.register, move.before) and _is_value(move.register, move.after)]
+    return [move._replace(before=_word(move.before), after=_word(move.after)) for move in found if move is not None]
 
 
 def _moved(event: _Event, key_prefix: str | None) -> Move | None:
@@ -165,12 +165,11 @@ def _moved(event: _Event, key_prefix: str | None) -> Move | None:
     return Move(register, before, after, event.created_at, key_prefix is not None and event.actor_key_prefix == key_prefix)
 
 
-def _is_value(register: str, said: Any) -> bool:
-    return all(map(_is_word, said if register == LIFECYCLE else (said,)))
-
-
-def _is_word(said: object) -> bool:
-    return said is None or (isinstance(said, str) and len(said) <= LONGEST_WORD)
+def _word(said: Any) -> Any:
+    """A value of a register as the log tells it; "" for what can be none: somebody was there, whatever he did."""
+    if isinstance(said, list):
+        return [_word(one) for one in said] if len(said) == 2 else ""  # noqa: PLR2004 - status and classification
+    return said if said is None or (isinstance(said, str) and len(said) <= LONGEST_WORD) else ""
 
 
 def _finding(alert: str, one: _Finding) -> RemoteFinding:

@@ -117,3 +117,25 @@ def test_an_alert_that_was_not_redacted_gets_and_gives_as_ever(store, remote, pu
     store.sync(remote)
     assert sorted(of(store, pulled)[1]) == ["192.0.2.77", MAIL]
     assert sorted(of(store, pulled)[0]) == sorted(there(remote, pulled)[0]) == sorted([SECRET, "found here", "more"])
+
+
+def test_findings_that_were_erased_stay_so_when_the_history_is_pruned(alert_store, frozen_clock):
+    remote = FakeRemote(clock=frozen_clock)
+    uuid = remote.add(title="Beacon")
+    alert_store.sync(remote)
+    alert_store.add_finding(uuid, "Jane Doe")
+    alert_store.sync(remote)
+    alert_store.redact(uuid, parts=["findings"], authority="order 1", reason="asked for")
+    frozen_clock.advance(days=30)
+    alert_store.prune(before=frozen_clock(), authority="order 2")
+    remote.edit(uuid, severity="Critical")
+    alert_store.sync(remote)
+    assert alert_store.get(uuid).severity == "Critical"
+    assert alert_store.get(uuid).agent_findings == ()
+    assert alert_store.verify().ok
+    frozen_clock.advance(days=30)
+    alert_store.prune(before=frozen_clock(), authority="order 2")
+    remote.edit(uuid, severity="High")
+    alert_store.sync(remote)
+    assert (alert_store.get(uuid).severity, alert_store.get(uuid).agent_findings) == ("High", ())
+    assert alert_store.verify().ok

@@ -27,7 +27,7 @@ def test_the_same_history_makes_the_same_store(history):
 def test_histories_come_to_everything():
     met = set()
 
-    @settings(max_examples=150)
+    @settings(max_examples=500, derandomize=True, database=None)
     @given(histories())
     def run(history):
         with fresh() as store:
