@@ -93,6 +93,11 @@ def parse_line(raw: bytes) -> Any:
     return said
 
 
+def read_line(raw: bytes) -> Any:
+    """What a line says that `parse_line` has taken before."""
+    return _decode(raw.decode("ascii"))
+
+
 def record_length(line: Mapping[str, Any]) -> int:
     """How many characters the records of an alert's line have, as the bundle spells them."""
     return sum(len(one.get("text", one.get("base64", ""))) for one in line["records"].values())

@@ -31,7 +31,7 @@ from alertstore.domain.bundle import (
     read_manifest,
     signers,
 )
-from alertstore.domain.bundle_lines import LONGEST_LINE, check_event, check_line, parse_line, raw_record
+from alertstore.domain.bundle_lines import LONGEST_LINE, check_event, check_line, parse_line, raw_record, read_line
 from alertstore.domain.fold import FORGED
 from alertstore.domain.multiproof import root_from_multiproof
 from alertstore.domain.notes import origin, read_vkey
@@ -92,7 +92,7 @@ class Bundle:
         take nothing for good before it has come to its end.
         """
         with _refusing(self._path):
-            yield from (line for _, line in _lines(self._file, self._entry[ALERTS], self.manifest))
+            yield from (line for _, line in _lines(self._file, self._entry[ALERTS], self.manifest, read_line))
 
     @staticmethod
     def raw(record: Mapping[str, Any]) -> bytes | None:
@@ -248,7 +248,9 @@ def _words(fault: BaseException) -> str:
     return safe_text(str(said)[:_LONGEST_WORDS])
 
 
-def _lines(file: IO[bytes], entry: Entry, manifest: BundleManifest) -> Iterator[tuple[int, Any]]:
+def _lines(
+    file: IO[bytes], entry: Entry, manifest: BundleManifest, parse: Callable[[bytes], Any] = parse_line
+) -> Iterator[tuple[int, Any]]:
     """The lines of a member, numbered from 1 and parsed; at their end, held against the MANIFEST."""
     number, unpacker = 0, Unpacker(file, entry)
     with io.BufferedReader(unpacker, _BLOCK) as reader:
@@ -257,7 +259,7 @@ def _lines(file: IO[bytes], entry: Entry, manifest: BundleManifest) -> Iterator[
             with _at(entry.name, number):
                 if line[-1:] != b"\n":
                     raise ValueError("it does not end, or is longer than a line may be")
-                parsed = parse_line(line[:-1])
+                parsed = parse(line[:-1])
             yield number, parsed
         _check_digest(entry, manifest, unpacker.digest())
 
