@@ -10,6 +10,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alertstore.domain import bundle_lines
 from alertstore.domain.bundle import (
     MANIFEST,
     MEMBERS,
@@ -273,3 +274,10 @@ def test_an_event_of_the_store_itself():
 def test_what_is_no_event_of_the_store(value):
     with pytest.raises(ValueError, match="event"):
         check_event(value)
+
+
+def test_base64_has_one_spelling():
+    digest = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"  # of b"a"
+    assert bundle_lines._record({"sha256": digest, "base64": "YQ=="}, 3) == digest
+    with pytest.raises(ValueError, match="the one right way"):
+        bundle_lines._record({"sha256": digest, "base64": "YR=="}, 3)

@@ -224,3 +224,10 @@ def test_what_changes():
 def test_every_part_of_an_item_is_kept_in_the_file():
     assert GOOD["items"][0].keys() == {one.name for one in fields(SyncItem)}
     assert GOOD.keys() == {"format", *asdict(SyncPlan("s", "r", "p", []))}
+
+
+def test_all_but_the_title_must_still_be_so():
+    item = SyncItem(Action.PUSH, UUID, "x", body={"tags": ["a"]}, outcomes=(("severity", 3, "converged"),))
+    read = SyncPlan.read(SyncPlan("s", "r", "p", (item,)).to_json()).items[0]
+    assert read.facts() == item.facts() == evolve(item, title="y").facts()
+    assert item.facts() != evolve(item, findings=1).facts()
