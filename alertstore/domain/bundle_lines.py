@@ -314,7 +314,7 @@ def _check_rule(rule: Any) -> None:
 def _check_sync(sync: Any) -> None:
     if type(sync) is not dict or sync.keys() != {"state", "observed"} or type(sync["state"]) is not dict:
         raise ValueError("sync holds state and observed, and nothing else")
-    store, number = observed if type(observed := sync["observed"]) is list and len(observed) == 2 else (None, None)  # noqa: PLR2004
+    store, number = observed if type(observed := sync["observed"]) is list and len(observed) == 2 else (None, None)  # noqa: PLR2004 - a pair
     if type(store) is not str or type(number) is not int or number < 1:
         raise ValueError("sync: observed is a store and the number of an event")
     check_depth(canonical(sync["state"]))

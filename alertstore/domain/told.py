@@ -46,9 +46,9 @@ def read_told(body: Mapping[str, Any], store: str) -> tuple[tuple[str, int], str
     origin = body.get("origin")
     if not _is_text(body["actor"]) or not (body.get("reason") is None or _is_text(body["reason"])):
         _refuse(body, "an actor, or a reason, that is no text")
-    if origin is not None and not _is_object(origin):
+    if "origin" in body and not _is_object(origin):  # null too: a store leaves out what it has not
         _refuse(body, "an origin that is none")
-    if origin is None or "store" not in origin:
+    if not origin or "store" not in origin:
         return (store, body["seq"]), None
     name, number, leaf, made = origin["store"], origin.get("seq"), origin.get("leaf"), origin.get("body")
     if not _is_text(name) or not _STORE.fullmatch(name) or not _is_count(number) or not _is_text(leaf) or not _HASH.fullmatch(leaf):
@@ -213,7 +213,7 @@ def check_outcomes(body: Mapping[str, Any]) -> None:
     """Hold the outcomes of edits that an event tells to those that there are. Raises `BundleError`."""
     told = body.get("facts", {}).get("outcomes", [])
     if type(told) is not list or not all(
-        type(one) is list and len(one) == 3 and _is_text(one[0]) and type(one[1]) is int and _is_text(one[2]) and one[2] in _OUTCOMES  # noqa: PLR2004
+        type(one) is list and len(one) == 3 and _is_text(one[0]) and type(one[1]) is int and _is_text(one[2]) and one[2] in _OUTCOMES  # noqa: PLR2004 - register, edit, outcome
         for one in told
     ):
         _refuse(body, "an outcome that there cannot be")
@@ -252,12 +252,12 @@ def _is_base(base: Any) -> bool:
 
 
 def _is_settled(one: Any) -> bool:
-    return type(one) is list and len(one) == 3 and _is_text(one[0]) and _are_seqs(one[1]) and (one[2] is None or _is_text(one[2]))  # noqa: PLR2004
+    return type(one) is list and len(one) == 3 and _is_text(one[0]) and _are_seqs(one[1]) and (one[2] is None or _is_text(one[2]))  # noqa: PLR2004 - register, edits, token
 
 
 def _is_held(one: Any) -> bool:
     """Whether this is a register that waits: name, kind, edits, the remote's value (None where it was never seen) and ours."""
-    if type(one) is not list or len(one) != 5 or not _is_text(one[0]) or not _is_text(one[1]) or one[1] not in _KINDS:  # noqa: PLR2004
+    if type(one) is not list or len(one) != 5 or not _is_text(one[0]) or not _is_text(one[1]) or one[1] not in _KINDS:  # noqa: PLR2004 - the fields of Held
         return False
     return _are_seqs(one[2]) and (one[3] is None or _is_register(one[0], one[3])) and _is_register(one[0], one[4])
 

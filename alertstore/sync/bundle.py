@@ -73,7 +73,7 @@ def write_bundle(
             if not os.path.samestat(mine, os.stat(temporary)):
                 raise StorageError(f"somebody else writes to {temporary}", advice="export to another name, one after the other")
             os.rename(temporary, name)
-        except BaseException:
+        except BaseException:  # an interrupt too must not leave half of it; it is raised again
             with suppress(OSError):
                 os.unlink(temporary)
             raise

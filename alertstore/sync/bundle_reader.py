@@ -192,7 +192,7 @@ def read_bundle(path: str | os.PathLike[str], keys: Collection[str] = ()) -> Bun
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise ValueError("it is not a file")
             return check_bundle(file, name, trusted)
-        except BaseException:
+        except BaseException:  # an interrupt too must not leave the file open; it is raised again
             file.close()
             raise
 

@@ -216,10 +216,10 @@ class HttpRemote:
         is_write = method != "GET"
         if reply.status in _PASSING:
             raise self._unavailable(f"answered {reply.status}", maybe_done=is_write)
-        if 300 <= reply.status < 400:  # noqa: PLR2004
+        if 300 <= reply.status < 400:  # noqa: PLR2004 - redirections
             target = key.shown(reply.headers.get("location"))
             raise self._unavailable(f"redirects to {target}, where the key must not go", maybe_done=is_write)
-        if reply.status == 204:  # noqa: PLR2004
+        if reply.status == 204:  # noqa: PLR2004 - no content
             return Answer(reply.status, None, date)
         body = _body(reply)
         if body is None:
@@ -227,7 +227,7 @@ class HttpRemote:
         if reply.status in {401, 403}:
             words = key.shown(f"{body['error'].get('code')}: {body['error'].get('message')}")
             raise RemoteRejectedError(f"{self._name} refused {method} {path}: {words}", advice="look at the key and what it is allowed")
-        return Answer(reply.status, body if 200 <= reply.status < 300 else key.taken_out(body), date)  # noqa: PLR2004
+        return Answer(reply.status, body if 200 <= reply.status < 300 else key.taken_out(body), date)  # noqa: PLR2004 - success
 
     def _exchange(self, request: httpx2.Request, key: _Secret, seconds: float) -> _Reply:
         """Send and read once. Nothing is raised inside the `except`: the client's own exceptions lead to the request and so to the key."""
@@ -277,7 +277,7 @@ def _body(reply: _Reply) -> dict[str, Any] | None:
         body = parse_record(reply.raw, None)
     except ValueError:
         return None
-    return body if 200 <= reply.status < 300 or isinstance(body.get("error"), dict) else None  # noqa: PLR2004
+    return body if 200 <= reply.status < 300 or isinstance(body.get("error"), dict) else None  # noqa: PLR2004 - success
 
 
 def _is_untrusted(failure: BaseException) -> bool:

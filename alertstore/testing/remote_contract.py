@@ -63,7 +63,7 @@ class RemoteContract(EditContract):
         for number in (1, 2):
             found = alert.send(severity="Low", tags=[str(number)]).body["data"]
             assert (found["alert_uuid"], found["is_duplicate"], found["duplicate_count"]) == (alert.uuid, True, number)
-        row = alert.settle(lambda row: row["duplicate_count"] == 2)  # noqa: PLR2004
+        row = alert.settle(lambda row: row["duplicate_count"] == 2)  # noqa: PLR2004 - sent three times
         assert (row["severity"], row["tags"]) == ("High", [])
         assert not alert.send(title=alert.payload["title"].upper()).body["data"]["is_duplicate"]
         other = alert.send(indicators=[{"type": "ip", "value": "192.0.2.1"}]).body["data"]
@@ -140,7 +140,7 @@ class RemoteContract(EditContract):
         for query in ({"page_size": 501}, {"page_size": 0}, {"page": 0}, {"page": "x"}):
             details = refused(remote.request("GET", "/v1/alerts", query=query), HTTPStatus.UNPROCESSABLE_ENTITY, "VALIDATION_ERROR")
             assert [problem["loc"] for problem in details["errors"]] == [["query", next(iter(query))]]
-        assert self.list(remote, page_size=500)["meta"]["page_size"] == 500  # noqa: PLR2004
+        assert self.list(remote, page_size=500)["meta"]["page_size"] == 500  # noqa: PLR2004 - as was asked for
         answer = remote.request("GET", "/v1/alerts", query={"sort_by": "updated_at"})
         refused(answer, HTTPStatus.BAD_REQUEST, "VALIDATION_ERROR")
 

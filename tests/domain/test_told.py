@@ -48,7 +48,7 @@ def test_whose_event_it_is():
 @pytest.mark.parametrize(
     "body",
     [
-        having(BODY, actor="a\0"), having(BODY, reason=5), having(BODY, reason="\0"), having(BODY, origin=[]), having(BODY, origin=3),
+        having(BODY, actor="a\0"), having(BODY, reason=5), having(BODY, reason="\0"), having(BODY, origin=[]), having(BODY, origin=3), having(BODY, origin=None),
         *(beside(**{name: value}) for name, values in {
             "store": (None, "", "with blanks in it", "plus+", "x" * 256, 5), "seq": (None, 0, True, "3", 1 << 53),
             "leaf": (None, "0" * 63, "G" * 64, ...), "at": (None, ..., "x", 1 << 60),
