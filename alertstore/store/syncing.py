@@ -80,8 +80,9 @@ class Syncing(Reads):
         with by the next one. Raises `SyncError` where a guard stops it, `RemoteUnavailableError`, `RemoteRejectedError`.
         """
         from alertstore.sync.client import Client
+        from alertstore.sync.course import Wanted
         from alertstore.sync.deliver import Work
-        from alertstore.sync.run import Wanted, begin, follow, run, skew_of
+        from alertstore.sync.run import begin, follow, run, skew_of
         from alertstore.sync.run import plan as make_plan
 
         if plan is not None and (dry_run or audit or not pull or not push):
