@@ -35,6 +35,8 @@ CREATE INDEX event_alert ON event (alert_id, seq) WHERE alert_id IS NOT NULL;
 CREATE INDEX event_custody ON event (kind, seq)
 WHERE kind IN ('store_created', 'store_sealed', 'store_handed_over', 'store_salvaged', 'signing_key_set', 'alert_redacted', 'record_redacted',
                'history_pruned', 'setting_changed', 'bundle_imported');
+-- Events about many records or indicators at once.
+CREATE INDEX event_bulk ON event (kind, seq) WHERE kind IN ('records_seen', 'indicators_enriched');
 
 -- These stop accidents. Whoever owns the file can drop them; the tree, held against a checkpoint kept elsewhere, shows that.
 CREATE TRIGGER event_in_order BEFORE INSERT ON event
@@ -179,22 +181,40 @@ CREATE TABLE occurrence (
   raw         BLOB
 ) STRICT;
 CREATE UNIQUE INDEX occurrence_identity ON occurrence (sha256, source_name);
-CREATE INDEX occurrence_alert ON occurrence (alert_id);
+CREATE INDEX occurrence_alert ON occurrence (alert_id, import_id);
 
--- Records that could not be read, with the reason and, up to a limit, their bytes; one for each event record_rejected.
+-- Records that made no alert: those that could not be read, with the reason and, up to a limit, their bytes (one for each event
+-- record_rejected), and those that a suppression held back (record_suppressed; suppression is its uuid, the reason their title). A record
+-- that was handed over by itself, without a file, has no import, number and position.
 CREATE TABLE rejected_record (
-  seq       INTEGER PRIMARY KEY,
-  import_id INTEGER NOT NULL,
-  record    INTEGER NOT NULL,
-  position  INTEGER NOT NULL,
-  reason    TEXT NOT NULL,
-  size      INTEGER NOT NULL,
-  sha256    BLOB NOT NULL,
-  raw       BLOB
+  seq         INTEGER PRIMARY KEY,
+  import_id   INTEGER,
+  record      INTEGER,
+  position    INTEGER,
+  suppression TEXT,
+  reason      TEXT NOT NULL,
+  size        INTEGER NOT NULL,
+  sha256      BLOB NOT NULL,
+  raw         BLOB
 ) STRICT;
 CREATE INDEX rejected_import ON rejected_record (import_id);
+CREATE INDEX rejected_suppressed ON rejected_record (sha256) WHERE suppression IS NOT NULL;
 
--- One row for each (type, value) ever seen; seq is the event that first named it. When it was seen, its links say.
+-- What is kept out of the queue for a while: who said so, why, and until when. kind: rule, indicator (target is its uuid) or fingerprint.
+CREATE TABLE suppression (
+  uuid       TEXT PRIMARY KEY,
+  kind       TEXT NOT NULL CHECK (kind IN ('rule', 'indicator', 'fingerprint')),
+  target     TEXT NOT NULL,
+  author     TEXT NOT NULL,
+  reason     TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  until      INTEGER NOT NULL,
+  lifted_at  INTEGER,
+  lifted_by  TEXT
+) STRICT, WITHOUT ROWID;
+
+-- One row for each (type, value) ever seen; seq is the event that first named it. When it was seen, its links say. enriched_seq: the event
+-- indicators_enriched that enrichment_results are from. malice: an analyst's verdict (malice_source), else the worst of those results.
 CREATE TABLE indicator (
   id                  INTEGER PRIMARY KEY,
   type                TEXT NOT NULL,
@@ -207,6 +227,7 @@ CREATE TABLE indicator (
   malice_overridden_at INTEGER,
   is_enriched         INTEGER NOT NULL DEFAULT 0 CHECK (is_enriched IN (0, 1)),
   enrichment_results  TEXT,
+  enriched_seq        INTEGER,
   UNIQUE (type, value)
 ) STRICT;
 
@@ -219,6 +240,34 @@ CREATE TABLE alert_indicator (
   PRIMARY KEY (alert_id, indicator_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX indicator_seen ON alert_indicator (indicator_id, occurred_at, alert_id, seq);
+
+-- The lists that enrichment looks indicators up in, as they were read: the file's name, SHA-256 and size, how many entries were taken and
+-- refused, what a hit says where the entry says nothing itself, and the SHA-256 over the entries (alertstore/domain/enrichment.py).
+CREATE TABLE intel_list (
+  id        INTEGER PRIMARY KEY,
+  name      TEXT NOT NULL UNIQUE,
+  kind      TEXT NOT NULL,
+  file      TEXT NOT NULL,
+  sha256    TEXT NOT NULL,
+  size      INTEGER NOT NULL,
+  malice    TEXT,
+  entries   INTEGER NOT NULL,
+  refused   INTEGER NOT NULL,
+  digest    TEXT NOT NULL,
+  loaded_at INTEGER NOT NULL
+) STRICT;
+
+-- Their entries. key: type:value as indicators are spelled (of a hash only its bytes), or suffix:domain, network:address/length,
+-- substring:text, regex:pattern. line: where it stands in the file.
+CREATE TABLE intel_entry (
+  key        ANY NOT NULL,
+  list_id    INTEGER NOT NULL,
+  line       INTEGER NOT NULL,
+  malice     TEXT,
+  expires_at INTEGER,
+  note       TEXT,
+  PRIMARY KEY (key, list_id)
+) STRICT, WITHOUT ROWID;
 
 -- What people and programs found out about an alert; one for each event alert_finding_added (same seq).
 CREATE TABLE finding (
@@ -336,4 +385,4 @@ FROM alert a JOIN detection_rule r ON r.id = a.detection_rule_id GROUP BY r.id;
 
 CREATE VIEW refusals AS
 SELECT i.name AS file, r.record, r.position, r.reason, r.size, lower(hex(r.sha256)) AS sha256, r.raw
-FROM rejected_record r JOIN import i ON i.id = r.import_id;
+FROM rejected_record r LEFT JOIN import i ON i.id = r.import_id;

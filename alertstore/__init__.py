@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from alertstore.domain.alert import Finding as Finding
     from alertstore.domain.alert import Indicator as Indicator
     from alertstore.domain.alert import Occurrence as Occurrence
+    from alertstore.domain.alert import Suggestion as Suggestion
     from alertstore.domain.bundle import BundleManifest as BundleManifest
+    from alertstore.domain.comparison import RuleComparison as RuleComparison
     from alertstore.domain.dedup import DedupPolicy as DedupPolicy
+    from alertstore.domain.dedup import Recurrence as Recurrence
+    from alertstore.domain.dedup import RecurrencePolicy as RecurrencePolicy
     from alertstore.domain.drafts import NewAlert as NewAlert
     from alertstore.domain.drafts import NewRule as NewRule
+    from alertstore.domain.enrichment import Answer as Answer
+    from alertstore.domain.enrichment import IntelList as IntelList
     from alertstore.domain.events import Event as Event
     from alertstore.domain.events import EventKind as EventKind
     from alertstore.domain.lifecycle import LifecyclePolicy as LifecyclePolicy
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from alertstore.domain.proofs import ConsistencyProof as ConsistencyProof
     from alertstore.domain.proofs import InclusionProof as InclusionProof
     from alertstore.domain.query import Page as Page
+    from alertstore.domain.suppression import Suppression as Suppression
     from alertstore.domain.syncpolicy import SyncPolicy as SyncPolicy
     from alertstore.domain.verdict import Problem as Problem
     from alertstore.domain.verdict import VerifyReport as VerifyReport
@@ -77,10 +84,15 @@ if TYPE_CHECKING:
     from alertstore.store.bundling import BundleResult as BundleResult
     from alertstore.store.bundling import ExportResult as ExportResult
     from alertstore.store.checkpoint import Checkpoint as Checkpoint
+    from alertstore.store.comparing import Compared as Compared
+    from alertstore.store.comparing import Comparison as Comparison
     from alertstore.store.results import BulkResult as BulkResult
+    from alertstore.store.results import EnrichResult as EnrichResult
     from alertstore.store.results import ImportResult as ImportResult
     from alertstore.store.results import IngestResult as IngestResult
+    from alertstore.store.results import ListResult as ListResult
     from alertstore.store.results import Rejection as Rejection
+    from alertstore.store.results import RulesResult as RulesResult
     from alertstore.store.signatures import SignedCheckpoint as SignedCheckpoint
     from alertstore.sync.http import HttpRemote as HttpRemote
     from alertstore.sync.remote import Remote as Remote
@@ -88,11 +100,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "domain.alert": ("Alert", "AlertSummary", "ContextDocument", "DetectionRule", "Finding", "Indicator", "Occurrence"),
+    "domain.alert": ("Alert", "AlertSummary", "ContextDocument", "DetectionRule", "Finding", "Indicator", "Occurrence", "Suggestion"),
     "domain.bundle": ("BundleManifest",),
-    "domain.dedup": ("DedupPolicy",),
+    "domain.comparison": ("RuleComparison",),
+    "domain.dedup": ("DedupPolicy", "Recurrence", "RecurrencePolicy"),
     "domain.drafts": ("NewAlert", "NewRule"),
+    "domain.enrichment": ("Answer", "IntelList"),
     "domain.events": ("Event", "EventKind"),
+    "domain.suppression": ("Suppression",),
     "domain.verdict": ("Problem", "VerifyReport"),
     "domain.lifecycle": ("LifecyclePolicy",),
     "domain.manifest": ("Manifest",),
@@ -113,11 +128,12 @@ _HOMES = {
     "store": ("AlertStore",),
     "store.bundling": ("BundleResult", "ExportResult"),
     "store.checkpoint": ("Checkpoint",),
+    "store.comparing": ("Compared", "Comparison"),
     "store.signatures": ("SignedCheckpoint",),
     "storage.acquire": ("Acquisition",),
     "storage.health": ("Health",),
     "storage.salvage": ("SalvageReport", "SalvagedTable"),
-    "store.results": ("BulkResult", "ImportResult", "IngestResult", "Rejection"),
+    "store.results": ("BulkResult", "EnrichResult", "ImportResult", "IngestResult", "ListResult", "Rejection", "RulesResult"),
     "sync.http": ("HttpRemote",),
     "sync.remote": ("Remote",),
 }  # fmt: skip

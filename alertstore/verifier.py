@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 Row = dict[str, Any]
-SCHEMA = "f82c04e6ce883480e3f0fb866dabab3678d4ee8841798dd4f42291528ad2f915"
+SCHEMA = "4a33ef82b982251f816988d5fc4d0397a8e91ac44c51289a6915ee4e99d4c62c"
 """SHA-256 over what a store's schema holds, but for plain indexes and the tables that SQLite's search keeps for itself."""
 COLUMNS = (
     "uuid", "source_name", "severity", "status", "enrichment_status", "close_classification", "tags", "malice_override",
@@ -265,6 +265,7 @@ class Audit:
         self.rejected, self.redacted_records = dict[int, Event](), dict[int, int]()
         self.redacted_indicators: set[int] = set()
         self.remotes, self.stores = dict[str, Row](), dict[str, Row]()
+        self.suppressions, self.lists = dict[str, Row](), dict[str, Row]()
         self.verdicts, self.judged = dict[str, Row](), dict[str, list[Event]]()
         self.deleted, self.gone, self.checked = dict[int, str](), set[int](), Counter[str]()
         self.part_salts: dict[int, dict[str, bytes]] = {}
@@ -449,6 +450,40 @@ class Audit:
     def _on_record_rejected(self, event: Event) -> None:
         self.rejected[event.seq] = event
 
+    _on_record_suppressed = _on_record_rejected
+
+    def _on_records_seen(self, event: Event) -> None:
+        """Nothing follows from it."""
+
+    def _on_suppression_created(self, event: Event) -> None:
+        uuid, said = event.body["subject"], event.body
+        row = {
+            "uuid": uuid,
+            "author": said["actor"],
+            "reason": said["reason"],
+            "created_at": said["at"],
+            "lifted_at": None,
+            "lifted_by": None,
+        }
+        self.suppressions[uuid] = row | {name: event.facts[name] for name in ("kind", "target", "until")}
+
+    def _on_suppression_lifted(self, event: Event) -> None:
+        row = self.suppressions[event.body["subject"]]
+        self.same(f"event {event.seq}: before", {"lifted_at": None}, {"lifted_at": row["lifted_at"]}, "event")
+        row.update(lifted_at=event.body["at"], lifted_by=event.body["actor"])
+
+    def _on_suppression_carried(self, event: Event) -> None:
+        self.suppressions[event.body["subject"]] = dict(event.facts)
+
+    def _on_intel_list_loaded(self, event: Event) -> None:
+        self.lists[event.body["subject"]] = event.facts | {"loaded_at": event.body["at"]}
+
+    def _on_intel_list_removed(self, event: Event) -> None:
+        del self.lists[event.body["subject"]]
+
+    def _on_intel_list_carried(self, event: Event) -> None:
+        self.lists[event.body["subject"]] = dict(event.facts)
+
     def _on_record_carried(self, event: Event) -> None:
         self.rejected[event.facts["event"]] = event
         if event.facts.get("redacted"):
@@ -489,15 +524,32 @@ class Audit:
 
     def _on_indicator_malice_updated(self, event: Event) -> None:
         uuid, was = event.body["subject"], event.body["changes"]["malice"][0]
-        known = self.verdicts.get(uuid, {"malice": "Pending"})["malice"]
-        self.same(f"event {event.seq}: before", {"malice": known}, {"malice": was}, "event")
-        self.verdicts[uuid] = {"malice": event.new["malice"], **event.body["sets"], "updated_at": event.body["at"]}
+        known = self.verdicts.get(uuid, {"malice": "Pending"})
+        self.same(f"event {event.seq}: before", {"malice": known["malice"]}, {"malice": was}, "event")
+        self.verdicts[uuid] = known | {"malice": event.new["malice"], **event.body["sets"], "updated_at": event.body["at"]}
         self.judged.setdefault(uuid, []).append(event)
 
     def _on_indicator_carried(self, event: Event) -> None:
         self.verdicts[event.body["subject"]] = dict(event.facts)
         if "content" in event.body:
             self.judged.setdefault(event.body["subject"], []).append(event)
+            if "results" in event.body["content"]:
+                self.results(event, {int(event.body["subject"].replace("-", "")[-15:], 16): "results"})
+
+    def _on_indicators_enriched(self, event: Event) -> None:
+        self.results(event, {int(number): number for number in event.body["content"]})
+
+    def results(self, event: Event, parts: Mapping[int, str]) -> None:
+        """Hold what enrichment found out about indicators against the newest event that has it; of a redacted one none has."""
+        for number, part in parts.items():
+            row = next(self.rows("SELECT enriched_seq, enrichment_results AS text FROM indicator WHERE id = ?", number), None)
+            if row is not None and row["enriched_seq"] is None:
+                self.erased(event, part)
+            elif row is None or row["enriched_seq"] < event.seq or (row["enriched_seq"] == event.seq and row["text"] is None):
+                self.problem("row", f"indicator number {number}: enriched_seq", event.seq, row and row["enriched_seq"])
+            elif row["enriched_seq"] == event.seq:
+                self.checked["enriched"] += 1
+                self.commits(event, {part: row["text"].encode()}, event.body["content"].keys() - {part})
 
     def _on_remote_synced(self, event: Event) -> None:
         name = event.body["subject"]
@@ -540,13 +592,20 @@ class Audit:
             before = row
             uuid = f"{digest[:8]}-{digest[8:12]}-8{digest[12:15]}-8{tail[:3]}-{tail[3:]}"
             verdict = {"malice": "Pending", "malice_source": "enrichment", "malice_overridden_at": None, "updated_at": row["created_at"]}
-            verdict |= {"is_enriched": 0, "enrichment_results": None} | self.verdicts.pop(uuid, {})
+            verdict |= self.verdicts.pop(uuid, {})
+            results = json.loads(row["enrichment_results"] or "{}").values()
+            if results and verdict["malice_source"] == "enrichment":
+                verdict["malice"] = max((one["extracted"].get("malice", "Pending") for one in results if one["extracted"]),
+                                        key=MALICE.index, default="Pending")  # fmt: skip
+            verdict |= {"is_enriched": int(any(one["success"] for one in results))}
             self.same(where, verdict, {name: row.get(name) for name in verdict})
             for event in self.judged.get(uuid, ()):
                 if row["value"] == f" [redacted {row['id']}]":
                     self.erased(event, "indicators")
                 else:
-                    self.commits(event, {"indicators": canonical([row["pair"]])})
+                    self.commits(event, {"indicators": canonical([row["pair"]])}, ["results"])
+        ((found,),) = self.conn.execute("SELECT count(*) FROM indicator WHERE coalesce(enriched_seq, enrichment_results) IS NOT NULL")
+        self.same("indicator, with results", {"rows": self.checked["enriched"]}, {"rows": found})
         for uuid, verdict in self.verdicts.items():
             self.problem("row", f"indicator {uuid}", verdict, "no such indicator")
         names = dict(self.conn.execute("SELECT id, value FROM indicator").fetchall()) if self.redacted_indicators else {}
@@ -580,6 +639,20 @@ class Audit:
         self.each("import", self.imports, imports)
         self.each("sync_remote", self.remotes, {row["name"]: row for row in self.rows("SELECT * FROM sync_remote")})
         self.each("foreign_store", self.stores, {row["store_id"]: row for row in self.rows("SELECT * FROM foreign_store")})
+        self.each("suppression", self.suppressions, {row["uuid"]: row for row in self.rows("SELECT * FROM suppression")})
+        self.each("intel_list", self.lists, {row["name"]: row for row in self.rows("SELECT * FROM intel_list")})
+        told = {row["id"]: (row["entries"], row["digest"]) for row in self.lists.values()}
+        found = [number for (number,) in self.conn.execute("SELECT DISTINCT list_id FROM intel_entry")]
+        self.same("intel_entry", told, {number: self.entries(number) for number in {*told, *found}})
+
+    def entries(self, number: int) -> tuple[int, str]:
+        """How many entries a list has, and the SHA-256 over them: canonical JSON, 1,000 at a time."""
+        columns, digest, count = "key, line, malice, expires_at, note", sha256(), 0
+        cursor = self.conn.execute(f"SELECT {columns} FROM intel_entry WHERE list_id = ? ORDER BY key", (number,))
+        while chunk := cursor.fetchmany(1000):
+            digest.update(canonical([[key.hex() if isinstance(key, bytes) else key, *rest] for key, *rest in chunk]))
+            count += len(chunk)
+        return count, digest.hexdigest()
 
     def each(self, what: str, expected: Mapping[Any, Row], found: Mapping[Any, Row]) -> None:
         """Hold every row of a table against what it should be."""
@@ -594,8 +667,12 @@ class Audit:
                 self.problem("row", where, "no such record", "a row")
                 continue
             facts, content = event.facts, {"record": canonical(row["sha256"].hex())}
-            self.same(where, {"import_id": facts["import"]} | {name: facts[name] for name in ("record", "position", "size")},
-                      {name: row[name] for name in ("import_id", "record", "position", "size")})  # fmt: skip
+            by = event.body["subject"] if event.kind == "record_suppressed" else facts.get("suppression")
+            place = {name: facts.get(name) for name in ("record", "position", "size")} | {
+                "import_id": facts.get("import"),
+                "suppression": by,
+            }
+            self.same(where, place, {name: row[name] for name in place})
             if self.redacted_records.get(row["seq"], -1) >= event.seq:
                 self.same(where, {"raw": None, "reason": REDACTED}, {"raw": row["raw"], "reason": row["reason"]}, "content")
                 if "kept" in event.body["content"]:

@@ -114,6 +114,19 @@ class Occurrence:
 
 
 @frozen
+class Suggestion:
+    """A verdict that was given once already: that of the closed alert (`predecessor`, its uuid) which an active one repeats.
+
+    `closed_at` is when that one was closed, `actor` who gave it the classification it has; None where its history was pruned.
+    """
+
+    classification: CloseClassification
+    predecessor: str
+    closed_at: datetime
+    actor: str | None
+
+
+@frozen
 class AlertSummary:
     """A row of a list: the remote's list fields."""
 
@@ -140,7 +153,8 @@ class Alert:
     """An alert with everything that belongs to it. Two are equal when all fields are, the raw bytes included.
 
     `occurred_at_assumed`, `predecessor` and `aliases` are local: the record had no time; the closed alert that this one repeats;
-    the uuids that other stores know it by, which find it here too.
+    the uuids that other stores know it by, which find it here too. So is `suggestion`, which tells of another alert and is not compared:
+    the verdict of `predecessor`, while that one is Closed and this one is not.
     """
 
     uuid: str
@@ -179,6 +193,7 @@ class Alert:
     raw_header: Header | None = field(repr=False)
     raw_member: str | None = field(default=None, repr=False)
     aliases: tuple[str, ...] = ()
+    suggestion: Suggestion | None = field(default=None, eq=False)
 
     @cached_property
     def raw_payload(self) -> Any:

@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.content import alert_content, document_content, indicators_content, refused_content
+from alertstore.domain.enrichment import RESULTS
 from alertstore.domain.events import EventDraft, EventKind, canonical
 
 if TYPE_CHECKING:
@@ -68,20 +69,24 @@ def carried_alert(
 
 
 def carried_record(row: Mapping[str, Any], kept: str | None, by: tuple[int, str]) -> EventDraft:
-    """The event that carries a rejected record; `kept` is the SHA-256 (hex) of its bytes, None where they were redacted."""
+    """The event that carries a rejected or suppressed record; `kept` is the SHA-256 (hex) of its bytes, None where they were redacted."""
     content = refused_content(row["sha256"].hex(), kept or "", row["reason"])
-    facts = {"event": row["seq"], "import": row["import_id"]} | {name: row[name] for name in ("record", "position", "size")}
+    names = ("record", "position", "size", "suppression")
+    facts = {"event": row["seq"], "import": row["import_id"]} | {name: row[name] for name in names if row[name] is not None}
     if kept is None:
         facts["redacted"], content = True, {"record": content["record"]}
-    return EventDraft(EventKind.RECORD_CARRIED, str(row["import_id"]), by[0], by[1], facts=facts, content=content)
+    subject = row["suppression"] if row["import_id"] is None else str(row["import_id"])
+    return EventDraft(EventKind.RECORD_CARRIED, subject, by[0], by[1], facts=facts, content=content)
 
 
 def carried_indicator(uuid: str, row: Mapping[str, Any], by: tuple[int, str]) -> EventDraft:
-    """The event that carries a verdict on an indicator."""
-    facts = {name: row[name] for name in ("malice", "malice_source", "malice_overridden_at", "updated_at")}
+    """The event that carries the verdict on an indicator, and its results."""
+    facts = {name: row[name] for name in ("malice", "malice_source", "malice_overridden_at", "created_at", "updated_at")}
     draft = EventDraft(EventKind.INDICATOR_CARRIED, uuid, by[0], by[1], facts=facts)
     if row["value"] != redacted_indicator(row["id"]):
         draft.content = indicators_content([f"{row['type']}:{row['value']}"])
+        if row["enrichment_results"] is not None:
+            draft.content |= {RESULTS: row["enrichment_results"].encode()}
     return draft
 
 
@@ -103,5 +108,5 @@ def carried_sync(number: int, name: str, state: str, by: tuple[int, str]) -> Eve
 
 
 def carried_row(kind: EventKind, subject: str, row: Mapping[str, Any], by: tuple[int, str]) -> EventDraft:
-    """The event that carries a row all of whose columns are registers: a detection rule, an import."""
+    """The event that carries a row all of whose columns are registers: a detection rule, an import, a suppression, an intel list."""
     return EventDraft(kind, subject, by[0], by[1], facts=dict(row))

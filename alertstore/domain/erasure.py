@@ -29,9 +29,9 @@ def decide_redaction(uuid: str, parts: Collection[str], authority: str, act: Act
     return _draft(EventKind.ALERT_REDACTED, uuid, facts, act)
 
 
-def decide_record_redaction(import_id: int, event: int, authority: str, act: Act) -> EventDraft:
-    """Erase the bytes of a rejected record."""
-    return _draft(EventKind.RECORD_REDACTED, str(import_id), {"authority": authority, "event": event}, act)
+def decide_record_redaction(where: int | str, event: int, authority: str, act: Act) -> EventDraft:
+    """Erase the bytes of a record that made no alert; `where`: the number of its import, or the uuid of what held it back alone."""
+    return _draft(EventKind.RECORD_REDACTED, str(where), {"authority": authority, "event": event}, act)
 
 
 def decide_prune(store_id: str, authority: str, act: Act) -> EventDraft:

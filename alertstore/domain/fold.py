@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alertstore.domain.carrying import PARSED
+from alertstore.domain.suppression import suppression_row
 from alertstore.domain.synced import heads_after
 from alertstore.domain.verdict import Problem
 
@@ -65,6 +66,8 @@ class Fold:
         self.imports: dict[int, dict[str, Any]] = {}
         self.verdicts: dict[str, dict[str, Any]] = {}
         self.judged: dict[str, list[Committed]] = {}
+        self.suppressions: dict[str, dict[str, Any]] = {}
+        self.intel_lists: dict[str, dict[str, Any]] = {}
         self.redacted: dict[int, dict[str, int]] = {}
         self.redacted_records: dict[int, int] = {}
         self.redacted_indicators: set[int] = set()
@@ -86,7 +89,13 @@ class Fold:
             "setting_changed": self._setting,
             "import_started": self._import_started,
             "import_finished": self._import_finished,
-            "record_rejected": self._rejected,
+            **dict.fromkeys(("record_rejected", "record_suppressed"), self._rejected),
+            "suppression_created": self._suppressed,
+            "suppression_lifted": self._lifted,
+            "suppression_carried": self._suppression_carried,
+            "intel_list_loaded": self._list_loaded,
+            "intel_list_removed": self._list_removed,
+            "intel_list_carried": self._list_carried,
             "detection_rule_created": self._rule_created,
             "detection_rule_updated": self._rule_updated,
             "context_document_created": self._document,
@@ -107,7 +116,7 @@ class Fold:
             "remote_synced": self._remote,
             "bundle_imported": self._bundle,
             **dict.fromkeys(("alert_synced", "alert_aliased"), self._beside),
-            **dict.fromkeys(("store_handed_over", "foreign_events_carried"), self._nothing),
+            **dict.fromkeys(("store_handed_over", "foreign_events_carried", "records_seen", "indicators_enriched"), self._nothing),
         }
 
     def add(self, seq: int, kind: str, body: Mapping[str, Any], alert: int | None, salt: bytes | None) -> None:
@@ -224,6 +233,27 @@ class Fold:
     def _rejected(self, seq: int, body: Mapping[str, Any], _: int | None, salt: bytes | None) -> None:
         self.rejected[seq] = Committed(body, salt, None)
 
+    def _suppressed(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self.suppressions[body["subject"]] = suppression_row(body)
+
+    def _lifted(self, seq: int, body: Mapping[str, Any], _: int | None, __: bytes | None) -> None:
+        row = self.suppressions[body["subject"]]
+        if row["lifted_at"] is not None:
+            self.problems.append(Problem("event", f"event {seq}", "a suppression that was not lifted yet", row["lifted_at"]))
+        row |= {"lifted_at": body["at"], "lifted_by": body["actor"]}
+
+    def _suppression_carried(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self.suppressions[body["subject"]] = dict(body["facts"])
+
+    def _list_loaded(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self.intel_lists[body["subject"]] = {**body["facts"], "loaded_at": body["at"]}
+
+    def _list_removed(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        del self.intel_lists[body["subject"]]
+
+    def _list_carried(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
+        self.intel_lists[body["subject"]] = dict(body["facts"])
+
     def _rule_created(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
         uuid, at = body["subject"], body["at"]
         self._rule_numbers[uuid] = len(self._rule_numbers) + 1
@@ -247,10 +277,10 @@ class Fold:
 
     def _indicator(self, seq: int, body: Mapping[str, Any], _: int | None, salt: bytes | None) -> None:
         old, new = body["changes"]["malice"]
-        before = self.verdicts.get(body["subject"], {"malice": "Pending"})["malice"]
-        if before != old:
-            self.problems.append(Problem("event", f"event {seq}: malice before", before, old))
-        self.verdicts[body["subject"]] = {"malice": new, **body["sets"], "updated_at": body["at"]}
+        known = self.verdicts.get(body["subject"], {"malice": "Pending"})
+        if known["malice"] != old:
+            self.problems.append(Problem("event", f"event {seq}: malice before", known["malice"], old))
+        self.verdicts[body["subject"]] = known | {"malice": new, **body["sets"], "updated_at": body["at"]}
         self.judged.setdefault(body["subject"], []).append(Committed(body, salt, None))
 
     def _nothing(self, *_: object) -> None:

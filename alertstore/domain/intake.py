@@ -5,12 +5,14 @@ This is the hot path of an import: plain functions over plain values, one call a
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
 from alertstore.domain.changes import LONGEST_TAGS
 from alertstore.domain.content import alert_content, record_content
+from alertstore.domain.dedup import ALWAYS_NEW
 from alertstore.domain.drafts import NewRule
 from alertstore.domain.events import EventDraft, EventKind
 from alertstore.domain.identity import fingerprint_of
@@ -19,9 +21,9 @@ from alertstore.domain.times import is_representable
 from alertstore.domain.vocabulary import EnrichmentStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from alertstore.domain.dedup import Candidate, Family
+    from alertstore.domain.dedup import Candidate, Family, RecurrencePolicy
     from alertstore.domain.drafts import NewAlert
 
 MOST_TAGS = 1000
@@ -93,7 +95,8 @@ def _clean_tags(new: NewAlert) -> list[str]:
 class Arrival:
     """The decision on one record: the event that says so, and the alert it belongs to.
 
-    `joined` is the alert that it was found to repeat; None means a new alert, of which the other fields tell.
+    `joined` is the alert that it was found to repeat, and `reopens` says that this one, Closed, is to be opened again; None means a new
+    alert, of which the other fields tell.
     """
 
     draft: EventDraft
@@ -102,6 +105,7 @@ class Arrival:
     assumed: bool
     joined: Candidate | None = None
     predecessor: str | None = None
+    reopens: bool = False
 
 
 def decide_arrival(
@@ -118,11 +122,12 @@ def decide_arrival(
     reason: str | None,
     window: int,
     by: str,
+    recurrence: RecurrencePolicy = ALWAYS_NEW,
 ) -> Arrival:
     """Decide what a record is: a new alert (named `uuid`, of detection rule uuid `rule`), or a duplicate of one
     of the `family` of its fingerprint.
 
-    `place` says where the record stood ({"import", "record"}, or nothing).
+    `place` says where the record stood ({"import", "record"}, or nothing); `recurrence` what becomes of one that repeats a closed alert.
     """
     new = prepared.new
     occurred = new.occurred_at
@@ -131,11 +136,11 @@ def decide_arrival(
     facts: dict[str, Any] = {"occurred_at": at, **place}
     predecessor = None
     if family is not None:
-        found = family.match(at, now, window, by)
+        found = family.match(at, now, window, by, recurrence)
         if found.joins is not None:
             draft = EventDraft(EventKind.ALERT_DEDUPLICATED.value, found.joins.uuid, now, actor)
             draft.facts, draft.reason, draft.content = facts, reason, record_content(record_sha256)
-            return Arrival(draft, prepared, at, assumed, joined=found.joins)
+            return Arrival(draft, prepared, at, assumed, joined=found.joins, reopens=found.reopens)
         if found.repeats is not None:
             facts["predecessor"] = predecessor = found.repeats.uuid
     facts["source_name"] = source_name
@@ -156,6 +161,18 @@ def decide_arrival(
 
 
 _PENDING = EnrichmentStatus.PENDING.value
+
+
+def decide_seen(import_id: int, occurrences: Iterable[int], now: int, actor: str, reason: str | None) -> EventDraft:
+    """Say which records, by the numbers of their occurrences (at least one), an import met again: no row is kept for them, and a
+    comparison of two imports must know. Neighbours stand as one range, [first, how many].
+    """
+    seqs = sorted(occurrences)
+    gaps = [(left, right) for left, right in pairwise(seqs) if right - left != 1]
+    starts, ends = [seqs[0], *(right for _, right in gaps)], [*(left for left, _ in gaps), seqs[-1]]
+    ranges = [[start, end - start + 1] for start, end in zip(starts, ends, strict=True)]
+    facts = {"import": import_id, "occurrences": ranges}
+    return EventDraft(EventKind.RECORDS_SEEN, str(import_id), now, actor, facts=facts, reason=reason)
 
 
 def rule_facts(rule: NewRule, *, source_name: str | None, created_by: str) -> dict[str, Any]:

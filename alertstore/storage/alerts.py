@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from alertstore.domain.synced import heads_after
 from alertstore.domain.targeting import applies
 from alertstore.domain.vocabulary import Malice, worst_malice
-from alertstore.storage import links, rows, search
+from alertstore.storage import links, recurrence, rows, search
 
 if TYPE_CHECKING:
     import sqlite3
@@ -154,10 +154,12 @@ def load_alert(conn: sqlite3.Connection, uuid: str, store_id: str) -> Alert | No
         aliases=[name for (name,) in conn.execute("SELECT uuid FROM alias WHERE alert_id = ? ORDER BY uuid", (number,))]
         if has_aliases
         else (),
+        suggestion=None if row[_PREDECESSOR] is None else recurrence.suggestion(conn, number),
     )
 
 
 _ALERT_COLUMNS = len(rows.ALERT.split(", "))
+_PREDECESSOR = rows.ALERT.split(", ").index("predecessor")
 # One statement for what most alerts have, and for whether there is more to ask.
 _WHOLE = (
     f"SELECT {', '.join(f'a.{name}' for name in rows.ALERT.split(', '))}, {', '.join(f'r.{name}' for name in rows.RULE.split(', '))}, "

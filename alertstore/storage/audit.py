@@ -8,8 +8,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.content import alert_content, indicators_content, record_content
+from alertstore.domain.enrichment import RESULTS
 from alertstore.domain.events import canonical
 from alertstore.domain.fold import ALERT_COLUMNS, FORGED
+from alertstore.domain.identity import indicator_number
 from alertstore.domain.merkle import Frontier, Tree
 from alertstore.domain.verdict import Problem
 from alertstore.storage.asides import KINDS, OF_ALERTS, TABLES, Asides
@@ -26,6 +28,7 @@ CHUNK = 500
 
 _FIRST = {"alert_ingested", "alert_carried"}
 _WITH_CONTENT = {"alert_ingested", "alert_deduplicated", "alert_indicators_added"}
+_WITH_RESULTS = {"indicators_enriched", "indicator_carried"}
 
 # The indicators that event e itself named, `type:value`, in no order (sorting a handful is cheaper in Python).
 _PAIRS = (
@@ -54,6 +57,7 @@ class Audit(Checks):
         self.links = 0
         self.settled = 0
         self.asides = Asides(conn, problems)
+        self.enriched = 0
         self.unbacked: dict[int, int] = {}
         self.erased: list[tuple[int, int, str]] = []  # (alert, event, part): what only a later redaction explains
 
@@ -106,7 +110,9 @@ class Audit(Checks):
                 return
             self._take_up(alert)
         self.fold.add(seq, kind, said, alert, salt)
-        if alert is not None and kind in _WITH_CONTENT:
+        if kind in _WITH_RESULTS:
+            self._results(seq, said, salt)
+        elif alert is not None and kind in _WITH_CONTENT:
             self._content(seq, kind, said, alert, salt, rest)
         elif alert is not None and kind == "alert_carried":
             self._carried(seq, said, alert, salt)
@@ -171,6 +177,26 @@ class Audit(Checks):
                     self.forgotten(seq, salt, (part,))
         self.committed(seq, commits, salt, content)
 
+    def _results(self, seq: int, said: Mapping[str, Any], salt: bytes | None) -> None:
+        """Hold the results of indicators against the newest event that has them; of one that was redacted none has them any more."""
+        content = said.get("content", {})
+        if said["kind"] == "indicators_enriched":
+            commits = {int(part): (part, digest) for part, digest in content.items()}
+        else:
+            number = indicator_number(str(self.fold.settings.get("store_id")), said["subject"])
+            commits = {-1 if number is None else number: (RESULTS, content[RESULTS])} if RESULTS in content else {}
+        sql = "SELECT id, enriched_seq, enrichment_results FROM indicator WHERE id IN (SELECT value FROM json_each(?))"
+        for number, newest, results in self.conn.execute(sql, (json.dumps(list(commits)),)).fetchall():
+            part, digest = commits.pop(number)
+            if newest == seq and results is not None:
+                self.enriched += 1
+                self.opened(seq, part, digest, salt, results.encode())
+            elif newest is None:
+                self.forgotten(seq, salt, (part,))
+            elif newest <= seq:
+                self.problems.append(Problem("row", f"indicator number {number}: enriched_seq", seq, newest))
+        self.problems += [Problem("row", f"indicator number {number}", "a row", "no such indicator") for number in commits]
+
     def _take_up(self, alert: int) -> None:
         """Hold an alert that was settled after all: a later event names it."""
         row = self.conn.execute(f"SELECT {_REGISTERS} FROM alert a WHERE a.id = ?", (alert,)).fetchone()
@@ -223,6 +249,10 @@ class Audit(Checks):
         """No row of sync without an event, and no alias that is an alert's own name."""
         for table in TABLES:
             self.count(table, self.asides.rows[table])
+        (found,) = self.conn.execute(
+            "SELECT count(*) FROM indicator WHERE coalesce(enriched_seq, enrichment_results) IS NOT NULL"
+        ).fetchone()
+        self.same("indicator: rows with results", self.enriched, found)
         sql = "SELECT uuid FROM alias CROSS JOIN alert USING (uuid) UNION ALL SELECT uuid FROM alias CROSS JOIN deleted_alert USING (uuid)"
         for (uuid,) in self.conn.execute(sql):
             self.problems.append(Problem("row", f"alias {uuid}", "no uuid of an alert's own", "one"))

@@ -45,6 +45,10 @@ OF_CUSTODY = (
 FLUSH = 2_000
 """Alerts carried between two writes, so that memory does not grow with the store."""
 
+OF_MANY = "kind IN ('records_seen', 'indicators_enriched')"
+"""The condition of the index event_bulk, in the same way."""
+
+
 MOST_FOREIGN = 1_000
 """Events of other stores that one event carries."""
 
@@ -192,8 +196,15 @@ def carry(transaction: Transaction, actor: str) -> None:
     _carry_alerts(transaction, before, by)
     _carry_sync(transaction, by)
     (store_id,) = conn.execute("SELECT value FROM setting WHERE name = 'store_id'").fetchone()
-    for indicator in _rows(conn, "SELECT * FROM indicator WHERE malice_overridden_at IS NOT NULL OR updated_at <> created_at ORDER BY id"):
-        transaction.append(carried_indicator(indicator_uuid(store_id, indicator["id"]), indicator, by))
+    judged = "malice_overridden_at IS NOT NULL OR updated_at <> created_at OR enriched_seq IS NOT NULL"
+    for indicator in _rows(conn, f"SELECT * FROM indicator WHERE {judged} ORDER BY id"):
+        seq = transaction.append(carried_indicator(indicator_uuid(store_id, indicator["id"]), indicator, by))
+        if indicator["enriched_seq"] is not None:
+            conn.execute("UPDATE indicator SET enriched_seq = ? WHERE id = ?", (seq, indicator["id"]))
+    for suppression in _rows(conn, "SELECT * FROM suppression ORDER BY uuid"):
+        transaction.append(carried_row(EventKind.SUPPRESSION_CARRIED, suppression["uuid"], suppression, by))
+    for listed in _rows(conn, "SELECT * FROM intel_list ORDER BY id"):
+        transaction.append(carried_row(EventKind.INTEL_LIST_CARRIED, listed["name"], listed, by))
     for document in list(_rows(conn, "SELECT * FROM context_document ORDER BY id")):
         seq = transaction.append(carried_document(document, by))
         conn.execute("UPDATE context_document SET seq = ? WHERE id = ?", (seq, document["id"]))

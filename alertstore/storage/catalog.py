@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from alertstore.domain.events import EventKind
 from alertstore.domain.times import to_micros
 from alertstore.storage import rows, search
 from alertstore.storage.alerts import dump, refresh_malice, save
@@ -39,6 +40,31 @@ def has_rule(conn: sqlite3.Connection, source_name: str | None, source_rule_id: 
     """Whether a rule of that source and id is here."""
     sql = "SELECT 1 FROM detection_rule WHERE source_rule_id = ? AND source_name IS ?"
     return conn.execute(sql, (source_rule_id, source_name)).fetchone() is not None
+
+
+def rule_edits(conn: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
+    """The bodies of all edits of rules, oldest first, by the rule's uuid. Looks through the whole history."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for (stored,) in conn.execute("SELECT body FROM event WHERE kind = ? ORDER BY seq", (EventKind.DETECTION_RULE_UPDATED.value,)):
+        body = json.loads(stored)
+        found.setdefault(body["subject"], []).append(body)
+    return found
+
+
+def same_rules(conn: sqlite3.Connection, rule_ids: Sequence[str]) -> dict[str, DetectionRule]:
+    """Of ids that are UUIDs, and so the same for every tool: a rule of that id, whatever its source; the one that says most."""
+    uuids = [one for one in rule_ids if len(one) == _UUID_LENGTH and one.count("-") == _UUID_DASHES]
+    if not uuids:
+        return {}
+    sql = (
+        f"SELECT {rows.RULE} FROM detection_rule WHERE source_rule_id IN (SELECT value FROM json_each(?)) "
+        "ORDER BY length(coalesce(documentation, '')), id"
+    )
+    found = (rows.rule(row) for row in conn.execute(sql, (json.dumps(uuids),)))
+    return {str(one.source_rule_id): one for one in found}
+
+
+_UUID_LENGTH, _UUID_DASHES = 36, 4
 
 
 def _rule_columns(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.carrying import REDACTED, redacted_indicator
 from alertstore.domain.content import document_content, finding_content, indicators_content, refused_content
+from alertstore.domain.enrichment import EMPTY, RESULTS, outcome
 from alertstore.domain.fold import Committed, Fold
 from alertstore.domain.identity import commitment, indicator_uuid, part_commitment
 from alertstore.domain.verdict import Problem
-from alertstore.storage import schema
+from alertstore.storage import intel, schema
 from alertstore.storage.settings import SEALED
 
 if TYPE_CHECKING:
@@ -59,13 +60,17 @@ class Checks:
             self.problems.append(Problem("content", f"event {seq}", sorted(commits), sorted(content)))
             return
         for part, value in content.items():
-            if salt is not None:
-                found = commitment(salt, part, value)
-            else:
-                own = self.part_salts.get(seq, {}).get(part)
-                found = "its salt is gone" if own is None else part_commitment(own, value)
-            if found != commits[part]:
-                self.problems.append(Problem("content", f"event {seq}: {part}", commits[part], found))
+            self.opened(seq, part, commits[part], salt, value)
+
+    def opened(self, seq: int, part: str, said: str, salt: bytes | None, value: bytes) -> None:
+        """Hold one part of an event's content against its commitment."""
+        if salt is not None:
+            found = commitment(salt, part, value)
+        else:
+            own = self.part_salts.get(seq, {}).get(part)
+            found = "its salt is gone" if own is None else part_commitment(own, value)
+        if found != said:
+            self.problems.append(Problem("content", f"event {seq}: {part}", said, found))
 
     def forgotten(self, seq: int, salt: bytes | None, parts: Iterable[str]) -> None:
         """Hold an event to having lost the salts of content that was erased."""
@@ -137,22 +142,23 @@ class Checks:
     def _verdicts(self) -> None:
         store_id, verdicts = str(self.fold.settings.get("store_id")), self.fold.verdicts
         for row in self.rows(
-            "SELECT id, type, value, malice, malice_source, malice_overridden_at, updated_at, is_enriched, enrichment_results FROM indicator "
+            "SELECT id, type, value, malice, malice_source, malice_overridden_at, created_at, updated_at, is_enriched, enrichment_results FROM indicator "
             "WHERE malice <> 'Pending' OR malice_source <> 'enrichment' OR malice_overridden_at IS NOT NULL OR updated_at <> created_at "
-            "OR is_enriched OR enrichment_results IS NOT NULL"
+            "OR is_enriched OR enrichment_results IS NOT NULL OR enriched_seq IS NOT NULL"
         ):
             uuid, pair = indicator_uuid(store_id, row["id"]), f"{row['type']}:{row['value']}"
-            verdict = verdicts.pop(uuid, None)
-            if verdict is None:
-                self.problems.append(Problem("row", f"indicator {pair}", "as it was created", row))
-                continue
+            verdict = verdicts.pop(uuid, None) or {"malice": "Pending", "malice_source": "enrichment", "malice_overridden_at": None}
             for known in self.fold.judged.get(uuid, ()):
                 if row["value"] == redacted_indicator(row["id"]):
                     self.forgotten(known.body["seq"], known.salt, ("indicators",))
                 else:
-                    self.committed(known.body["seq"], known.body["content"], known.salt, indicators_content([pair]))
-            found = {name: row[name] for name in (*verdict, "is_enriched", "enrichment_results")}
-            self.compare(f"indicator {pair}", {**verdict, "is_enriched": 0}, found)
+                    commits = {part: said for part, said in known.body["content"].items() if part != RESULTS}
+                    self.committed(known.body["seq"], commits, known.salt, indicators_content([pair]))
+            came_to = outcome(row["enrichment_results"])
+            if row["enrichment_results"] is not None and verdict["malice_source"] == "enrichment":
+                verdict["malice"] = came_to.malice
+            verdict = {"updated_at": row["created_at"], **verdict, "is_enriched": int(bool(came_to.succeeded))}
+            self.compare(f"indicator {pair}", verdict, {name: row[name] for name in verdict})
         unmet = [uuid for uuid, said in verdicts.items() if said["malice"] != "Pending" or said["malice_overridden_at"] is not None]
         self.problems += [Problem("row", f"indicator {uuid}", verdicts[uuid], "no such verdict") for uuid in unmet]
 
@@ -221,12 +227,21 @@ class Checks:
         self.same("setting", self.fold.settings | sealed, found)
 
     def _others(self) -> None:
-        """What is known of remotes, and of other stores."""
+        """What is known of remotes and of other stores, what is suppressed, and the lists that indicators are looked up in."""
         self.same(
             "sync_remote",
             self.fold.remotes,
             {name: tuple(row) for name, *row in self.conn.execute("SELECT name, seq, state FROM sync_remote")},
         )
+        suppressions = {row["uuid"]: row for row in self.rows("SELECT * FROM suppression")}
+        self._each("suppression", self.fold.suppressions, suppressions)
+        lists = {row["name"]: row for row in self.rows("SELECT * FROM intel_list")}
+        self._each("intel_list", self.fold.intel_lists, lists)
+        entries = intel.digests(self.conn)
+        empty = (0, EMPTY)
+        told = {row["id"]: (row["entries"], row["digest"]) for row in self.fold.intel_lists.values()}
+        for number in told.keys() | entries.keys():
+            self.same(f"intel_entry of list {number}", told.get(number, "no such list"), entries.get(number, empty))
         stores = {store: tuple(row) for store, *row in self.conn.execute("SELECT store_id, size, root FROM foreign_store")}
         self.same("foreign_store", self.fold.foreign_stores, stores)
 
@@ -241,7 +256,8 @@ class Checks:
                 self.problems.append(Problem("row", f"rejected record {row['seq']}", "no such record", "a row"))
                 continue
             facts = known.body["facts"]
-            place = {"import_id": facts["import"]} | {name: facts[name] for name in ("record", "position", "size")}
+            place = {"import_id": facts.get("import"), "suppression": facts.get("suppression") or _held_by(known.body)}
+            place |= {name: facts.get(name) for name in ("record", "position", "size")}
             self.compare(f"rejected record {row['seq']}", place, {name: row[name] for name in place})
             self._refused(row, known)
         self.problems += [Problem("row", f"rejected record {seq}", "a row", "no such record") for seq in self.fold.rejected]
@@ -285,6 +301,11 @@ class Checks:
 
     def _schema(self) -> None:
         self.problems += [Problem("schema", where, expected, found) for where, expected, found in schema.differences(self.conn)]
+
+
+def _held_by(body: Mapping[str, Any]) -> str | None:
+    """The suppression that held a record back, if one did."""
+    return str(body["subject"]) if body["kind"] == "record_suppressed" else None
 
 
 _dump: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode

@@ -79,7 +79,7 @@ def rejected(conn: sqlite3.Connection, import_id: int | None, limit: int | None 
     """The records of one import, or of all, that could not be read, in the order they came."""
     sql = (
         "SELECT import_id, record, position, reason, size, sha256, raw FROM rejected_record "
-        "WHERE import_id = :import OR :import IS NULL ORDER BY seq LIMIT :limit"
+        "WHERE suppression IS NULL AND (import_id = :import OR :import IS NULL) ORDER BY seq LIMIT :limit"
     )
     for number, record, position, reason, size, sha256, raw in conn.execute(
         sql, {"import": import_id, "limit": -1 if limit is None else limit}
@@ -88,7 +88,7 @@ def rejected(conn: sqlite3.Connection, import_id: int | None, limit: int | None 
 
 
 def rejected_seq(conn: sqlite3.Connection, import_id: int, record: int) -> int | None:
-    """The number of the event that rejected a record, or None."""
+    """The number of the event that rejected or suppressed a record, or None."""
     sql = "SELECT seq FROM rejected_record WHERE import_id = ? AND record = ?"
     row = conn.execute(sql, (import_id, record)).fetchone()
     return None if row is None else row[0]

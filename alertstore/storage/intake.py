@@ -65,11 +65,11 @@ class Batch:
     refused: list[Refused] = field(factory=list)
 
 
-def seen(conn: sqlite3.Connection, source_name: str, digests: Sequence[bytes]) -> set[bytes]:
-    """Which of the records, by SHA-256, this source has reported already."""
+def seen(conn: sqlite3.Connection, source_name: str, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """Which of the records, by SHA-256, this source has reported already: the digest -> the number of its occurrence."""
     marks = ",".join("?" * len(digests))
-    sql = f"SELECT sha256 FROM occurrence WHERE source_name = ? AND sha256 IN ({marks})"
-    return {digest for (digest,) in conn.execute(sql, (source_name, *digests))}
+    sql = f"SELECT sha256, seq FROM occurrence WHERE source_name = ? AND sha256 IN ({marks})"
+    return dict(conn.execute(sql, (source_name, *digests)).fetchall())
 
 
 def data_version(conn: sqlite3.Connection) -> int:
@@ -82,8 +82,8 @@ def families(conn: sqlite3.Connection, fingerprints: Collection[str]) -> dict[st
     """The alerts that have one of the fingerprints, by fingerprint."""
     found: dict[str, list[Candidate]] = {}
     sql = (
-        "SELECT a.fingerprint, a.id, a.uuid, a.occurred_at, a.ingested_at, a.status <> 'Closed' "
-        "FROM json_each(?) j CROSS JOIN alert a ON a.fingerprint = j.value"
+        "SELECT a.fingerprint, a.id, a.uuid, a.occurred_at, a.ingested_at, a.status <> 'Closed', "
+        "ifnull(a.close_classification GLOB 'False Positive*', 0) FROM json_each(?) j CROSS JOIN alert a ON a.fingerprint = j.value"
     )
     for fingerprint, *rest in conn.execute(sql, (json.dumps(list(fingerprints)),)):
         found.setdefault(fingerprint, []).append(Candidate._make(rest))
@@ -91,9 +91,13 @@ def families(conn: sqlite3.Connection, fingerprints: Collection[str]) -> dict[st
 
 
 def rules_of(conn: sqlite3.Connection, source_name: str, rule_ids: Collection[str]) -> dict[str, tuple[int, str]]:
-    """Those of a source's rules that are here: the tool's id -> (number, uuid)."""
-    sql = "SELECT source_rule_id, id, uuid FROM detection_rule WHERE source_name = ? AND source_rule_id IN (SELECT value FROM json_each(?))"
-    return {rule_id: (number, uuid) for rule_id, number, uuid in conn.execute(sql, (source_name, json.dumps(list(rule_ids))))}
+    """Those of a source's rules that are here: the tool's id -> (number, uuid). A Sigma rule is every source's, unless it has its own."""
+    sql = (
+        "SELECT source_rule_id, id, uuid FROM detection_rule "
+        "WHERE source_name IN (?, 'sigma') AND source_rule_id IN (SELECT value FROM json_each(?)) ORDER BY source_name = ?"
+    )
+    found = conn.execute(sql, (source_name, json.dumps(list(rule_ids)), source_name))
+    return {rule_id: (number, uuid) for rule_id, number, uuid in found}
 
 
 def start_import(

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.content import alert_content, document_content, finding_content, record_content, refused_content
+from alertstore.domain.enrichment import RESULTS
 from alertstore.domain.fold import FORGED
 from alertstore.domain.identity import commitment
 from alertstore.domain.merkle import HASH, Tree, leaf_hash
@@ -78,7 +79,10 @@ class OldHistory:
             return row["seq"], _DOCUMENT_KINDS, document_content(row)
         if table == "rejected_record":
             content = refused_content(row["sha256"].hex(), "", row["reason"])
-            return row["seq"], {"record_rejected"}, {part: content[part] for part in ("record", "reason")}
+            return row["seq"], {"record_rejected", "record_suppressed"}, {part: content[part] for part in ("record", "reason")}
+        if table == "indicator" and row["enriched_seq"] is not None:
+            results = row["enrichment_results"].encode()
+            return row["enriched_seq"], {"indicators_enriched", "indicator_carried"}, {str(row["id"]): results, RESULTS: results}
         return None
 
     def name_of(self, alert: int) -> str | None:
@@ -92,7 +96,7 @@ class OldHistory:
 
     def _highest(self, last: int) -> int:
         """The highest number of an event that anything mentions."""
-        columns = [(table, "seq") for table in _NUMBERED] + [("signed_checkpoint", "size")]
+        columns = [(table, "seq") for table in _NUMBERED] + [("indicator", "enriched_seq"), ("signed_checkpoint", "size")]
         named = " UNION ALL ".join(f"SELECT max({name}) AS n FROM {table} WHERE {name} <= :most" for table, name in columns)
         (highest,) = self._conn.execute(f"SELECT coalesce(max(n), 0) FROM ({named})", {"most": last + REACH}).fetchone()
         return max(last, int(highest))

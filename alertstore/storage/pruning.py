@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from alertstore.storage.carry import carry, opening_facts
+from alertstore.domain.events import EventDraft, EventKind
+from alertstore.storage.carry import OF_MANY, carry, opening_facts
 from alertstore.storage.frontier import frontier_at, packed, pruned_frontier
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from alertstore.domain.events import EventDraft
     from alertstore.storage.transaction import Transaction
 
 
@@ -36,7 +37,17 @@ def prune(transaction: Transaction, upto: int, draft: EventDraft) -> None:
     transaction.append(draft)
     carry(transaction, draft.actor)
     transaction.flush()
+    _carry_seen(transaction, upto, draft.actor)
     conn.execute("DELETE FROM pruned")
     conn.execute("INSERT INTO pruned (size, peaks) VALUES (?,?)", (upto, peaks))
     conn.execute("DELETE FROM part_salt WHERE seq <= ?", (upto,))
     conn.execute("DELETE FROM event WHERE seq <= ?", (upto,))
+
+
+def _carry_seen(transaction: Transaction, upto: int, actor: str) -> None:
+    """Say again what was seen again: only events say that."""
+    sql = f"SELECT body FROM event WHERE {OF_MANY} AND kind = 'records_seen' AND seq <= ? ORDER BY seq"
+    for (body,) in transaction.conn.execute(sql, (upto,)).fetchall():
+        said = json.loads(body)
+        transaction.append(EventDraft(EventKind.RECORDS_SEEN, said["subject"], transaction.now, actor, facts=said["facts"]))
+    transaction.flush()

@@ -6,9 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 from alertstore.domain.carrying import REDACTED, redacted_indicator
+from alertstore.domain.enrichment import RESULTS
 from alertstore.domain.identity import indicator_uuid, part_salt
 from alertstore.errors import StorageError, StoreBusyError
 from alertstore.storage.alerts import refresh_malice
+from alertstore.storage.carry import OF_MANY
 from alertstore.storage.faults import translated
 from alertstore.storage.guard import unguarded
 
@@ -59,12 +61,12 @@ def redact_alert(transaction: Transaction, number: int, draft: EventDraft) -> No
 
 
 def redact_record(transaction: Transaction, seq: int, draft: EventDraft) -> None:
-    """Append the event, and erase the bytes of a rejected record and the reason, which may quote them."""
+    """Append the event, and erase the bytes of a rejected or suppressed record and the reason, which may quote them."""
     conn = transaction.conn
     transaction.append(draft)
     conn.execute("UPDATE rejected_record SET raw = NULL, reason = ? WHERE seq = ?", (REDACTED, seq))
     carried = "SELECT seq FROM event WHERE kind = 'record_carried' AND json_extract(CAST(body AS TEXT), '$.facts.event') = ?"
-    own = conn.execute("SELECT seq FROM event WHERE seq = ? AND kind = 'record_rejected'", (seq,)).fetchall()
+    own = conn.execute("SELECT seq FROM event WHERE seq = ? AND kind IN ('record_rejected', 'record_suppressed')", (seq,)).fetchall()
     _forget(conn, [one for (one,) in own + conn.execute(carried, (seq,)).fetchall()], {"kept", "reason"})
 
 
@@ -83,14 +85,17 @@ def _erase_indicators(conn: sqlite3.Connection, number: int) -> list[int]:
     conn.execute("DELETE FROM alert_indicator WHERE alert_id = ?", (number,))
     sql = "SELECT value FROM json_each(?) j WHERE NOT EXISTS (SELECT 1 FROM alert_indicator l WHERE l.indicator_id = j.value)"
     alone = [one for (one,) in conn.execute(sql, (json.dumps(linked),))]
-    conn.executemany("UPDATE indicator SET value = ? WHERE id = ?", [(redacted_indicator(one), one) for one in alone])
+    sql = "UPDATE indicator SET value = ?, enrichment_results = NULL, is_enriched = 0, enriched_seq = NULL WHERE id = ?"
+    conn.executemany(sql, [(redacted_indicator(one), one) for one in alone])
     (store_id,) = conn.execute("SELECT value FROM setting WHERE name = 'store_id'").fetchone()
     uuids = json.dumps([indicator_uuid(store_id, one) for one in alone])
     judged = (
         "SELECT seq FROM event WHERE kind IN ('indicator_malice_updated', 'indicator_carried') "
         "AND json_extract(CAST(body AS TEXT), '$.subject') IN (SELECT value FROM json_each(?))"
     )
-    _forget(conn, [seq for (seq,) in conn.execute(judged, (uuids,))], {"indicators"})
+    _forget(conn, [seq for (seq,) in conn.execute(judged, (uuids,))], {"indicators", RESULTS})
+    enriched = conn.execute(f"SELECT seq FROM event WHERE {OF_MANY} AND kind = 'indicators_enriched'").fetchall() if alone else []
+    _forget(conn, [seq for (seq,) in enriched], {str(one) for one in alone})
     return sorted(alone)
 
 

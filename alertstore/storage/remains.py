@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 TABLES = (
     "event", "setting", "part_salt", "signed_checkpoint", "pruned", "import", "detection_rule", "alert", "deleted_alert", "occurrence",
-    "rejected_record", "indicator", "alert_indicator", "finding", "context_document", "alias", "foreign_event", "foreign_store",
-    "sync_alert", "sync_remote",
+    "rejected_record", "indicator", "alert_indicator", "finding", "context_document", "suppression", "alias", "foreign_event",
+    "foreign_store", "sync_alert", "sync_remote", "intel_list",
 )  # fmt: skip
 """Every table that holds what is not derived; the history first, since it says what the other rows are."""
 
 _TYPES = {"TEXT": str, "INTEGER": int, "BLOB": bytes}
-_HAS_NO_STRAYS = {"pruned", "alias", "foreign_event", "foreign_store", "sync_alert", "sync_remote"}
+_HAS_NO_STRAYS = {"pruned", "suppression", "intel_list", "alias", "foreign_event", "foreign_store", "sync_alert", "sync_remote"}
 """Their rows look like those of each other, of the search index, or of indexes."""
 _LINKS = "indicator_seen"
 _SOURCES = {
     "occurrence": {"alert_ingested", "alert_deduplicated"},
-    "rejected_record": {"record_rejected"},
+    "rejected_record": {"record_rejected", "record_suppressed"},
     "finding": {"alert_finding_added"},
 }
 
@@ -205,6 +205,7 @@ _KEYS = {
     "part_salt": "seq, part",
     "signed_checkpoint": "size, epoch",
     "alert_indicator": "alert_id, indicator_id",
+    "suppression": "uuid",
     "alias": "uuid",
     "foreign_event": "store_id, number",
     "foreign_store": "store_id",

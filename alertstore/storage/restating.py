@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 RESTATED = (
     "import", "detection_rule", "alert", "deleted_alert", "occurrence", "rejected_record", "indicator", "alert_indicator", "finding",
-    "context_document", "alias", "foreign_event", "foreign_store",
+    "context_document", "suppression", "alias", "foreign_event", "foreign_store",
 )  # fmt: skip
 """The tables whose rows go into the new store, those that others refer to first."""
 
-LEFT_OUT = ("sync_alert", "sync_remote")
-"""Those that are only put aside: they go by the numbers that events had. The next sync compares with the remote anew."""
+LEFT_OUT = {
+    "sync_alert": "the next sync compares with the remote anew",
+    "sync_remote": "the next sync compares with the remote anew",
+    "intel_list": "load it again from its file",
+}
+"""Those that are only put aside, and what to do about them. The entries of lists are not even looked for."""
 
 _MENTIONS = "SELECT id FROM alert UNION SELECT id FROM deleted_alert UNION SELECT alert_id FROM occurrence UNION SELECT alert_id FROM event"
 _NAMED = "SELECT 1 FROM alert WHERE uuid = ? UNION ALL SELECT 1 FROM deleted_alert WHERE uuid = ?"
@@ -93,8 +97,7 @@ class Restating:
 
     def _renumbered(self, table: str, row: dict[str, Any]) -> dict[str, Any]:
         new = dict(row)
-        if "seq" in row:
-            new["seq"] = self._event(row["seq"])
+        new |= {name: self._event(row[name]) for name in ("seq", "enriched_seq") if row.get(name) is not None}
         if "alert_id" in row:
             new["alert_id"] = self._alert(row["alert_id"])
         if table == "detection_rule":

@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from alertstore.domain.enrichment import outcome
+from alertstore.domain.fold import FORGED
 from alertstore.domain.times import is_representable
 from alertstore.domain.vocabulary import (
     AlertStatus,
@@ -33,6 +35,7 @@ _WORDS: Mapping[tuple[str, str], type[StrEnum]] = {
     ("indicator", "malice"): Malice,
     ("finding", "confidence"): Confidence,
     ("context_document", "document_type"): DocumentType,
+    ("intel_list", "malice"): Malice,
 }
 _LISTS = {"tags", "columns", "mitre_tactics", "mitre_techniques", "mitre_subtechniques", "data_sources"}
 _JSON = {"evidence", "enrichment_results", "notes", "targeting_rules", "heads"}
@@ -59,7 +62,15 @@ def fault_of(table: str, row: Mapping[str, Any]) -> str | None:
 
 def _is_sound_verdict(row: Mapping[str, Any]) -> bool:
     """Whether an indicator was judged by somebody at some time, or is as it was created."""
-    if row["is_enriched"] or row["enrichment_results"] is not None:
+    if (row["enrichment_results"] is None) is not (row["enriched_seq"] is None):
+        return False
+    try:
+        found = outcome(row["enrichment_results"])
+    except FORGED:
+        return False
+    if row["is_enriched"] != bool(found.succeeded):
+        return False
+    if row["enrichment_results"] is not None and row["malice_source"] == "enrichment" and row["malice"] != found.malice:
         return False
     if row["malice_overridden_at"] is None and row["updated_at"] == row["created_at"]:
         return (row["malice"], row["malice_source"]) == ("Pending", "enrichment")

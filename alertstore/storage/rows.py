@@ -38,6 +38,8 @@ from alertstore.errors import StoreDamagedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from alertstore.domain.alert import Suggestion
+
 Row = tuple[Any, ...]
 
 ALERT = (
@@ -264,6 +266,7 @@ def alert(
     raw_header: Header | None,
     raw_member: str | None,
     aliases: Sequence[str],
+    suggestion: Suggestion | None,
 ) -> Alert:
     """The value of a row of ALERT columns and what belongs to it."""
     (_, uuid, title, description, severity, status, enrichment, source, rule_id, fingerprint, verdict, tags, malice, override,
@@ -306,6 +309,7 @@ def alert(
         raw_header,
         raw_member,
         tuple(aliases),
+        suggestion,
     )
 
 

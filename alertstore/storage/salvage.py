@@ -156,9 +156,9 @@ class _Salvage:
         for table in ("setting", "part_salt", "signed_checkpoint", "pruned"):
             for row in self.remains.rows(table):
                 self.reject(table, row, "it belongs to the old history")
-        for table in LEFT_OUT:
+        for table, advice in LEFT_OUT.items():
             for row in self.remains.rows(table):
-                self.reject(table, row, "the next sync compares with the remote anew")
+                self.reject(table, row, advice)
 
     def _facts(self) -> dict[str, Any]:
         """What the event `store_salvaged` says of the old store. `upto`: a row's number there is its number here plus this."""

@@ -15,8 +15,10 @@ from alertstore.storage.opening import create_file, open_file, open_memory
 from alertstore.store.base import LONGEST_REASON, is_storable, read_path
 from alertstore.store.bundling import Bundling
 from alertstore.store.catalog import Catalog
+from alertstore.store.comparing import Comparing
 from alertstore.store.custody import Custody
 from alertstore.store.edits import Edits
+from alertstore.store.enriching import Enriching
 from alertstore.store.erasing import Erasing
 from alertstore.store.handover import Handover
 from alertstore.store.ids import utc_now, uuid7
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from alertstore.storage.repository import Durability, Mode, Repository
 
 
-class AlertStore(Edits, Ingesting, Catalog, Erasing, Handover, Custody, Numbers, Recovery, Bundling):
+class AlertStore(Edits, Ingesting, Enriching, Catalog, Erasing, Handover, Custody, Numbers, Comparing, Recovery, Bundling):
     """A system of record for security alerts in one SQLite file.
 
     Open it with `AlertStore.open`, use it from one thread, close it (or use `with`). Many processes may have the same file

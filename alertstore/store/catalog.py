@@ -10,7 +10,7 @@ from alertstore.domain.surroundings import decide_document, decide_document_dele
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem
 from alertstore.storage import catalog
 from alertstore.store.base import act
-from alertstore.store.reads import Reads
+from alertstore.store.rulefiles import LoadingRules
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alertstore.domain.drafts import NewRule
 
 
-class Catalog(Reads):
+class Catalog(LoadingRules):
     """What stands around alerts."""
 
     def rules(self) -> list[DetectionRule]:

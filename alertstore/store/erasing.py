@@ -15,10 +15,11 @@ from alertstore.domain.erasure import (
 )
 from alertstore.domain.times import to_micros
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem
-from alertstore.storage import alerts, imports, pruning, redaction, settings
+from alertstore.storage import alerts, imports, pruning, redaction, settings, suppression
 from alertstore.store.base import LONGEST_REASON, UNSTORABLE, StoreBase, act, is_storable
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Collection
     from uuid import UUID
 
@@ -57,17 +58,33 @@ class Erasing(StoreBase):
         self._repository.caches.clear()  # the next write must not know an indicator by the value that it had
         redaction.scrub(self._repository)
 
-    def redact_rejected(self, import_id: int, record: int, *, authority: str, reason: str | None = None, actor: str | None = None) -> None:
-        """Erase the bytes of a record that could not be read, and the reason, which may quote them. Otherwise as `redact`."""
+    def redact_rejected(
+        self, import_id: int | None, record: int, *, authority: str, reason: str | None = None, actor: str | None = None
+    ) -> None:
+        """Erase the bytes of a record that could not be read, or was held back, and its reason or title. Otherwise as `redact`.
+
+        `record` is its number in the import; of a record that was held back without a file (`import_id` None), the `seq` that
+        `suppressed_records` gives.
+        """
         by = self._authorised(authority, actor, reason)
         with self._write() as transaction:
             self._refuse_held(transaction)
-            numbers = all(type(number) is int and number < 1 << 63 for number in (import_id, record))
-            seq = imports.rejected_seq(transaction.conn, import_id, record) if numbers else None
-            if seq is None:
-                raise AlertNotFoundError(f"import {import_id} has no rejected record {record}", advice="rejected_records() lists them")
-            redaction.redact_record(transaction, seq, decide_record_redaction(import_id, seq, authority, act(transaction, by)))
+            where, seq = self._record(transaction.conn, import_id, record)
+            redaction.redact_record(transaction, seq, decide_record_redaction(where, seq, authority, act(transaction, by)))
         redaction.scrub(self._repository)
+
+    def _record(self, conn: sqlite3.Connection, import_id: int | None, record: int) -> tuple[int | str, int]:
+        """Where a record that made no alert was kept (its import, or its suppression), and by which event."""
+        numbers = all(type(number) is int and number < 1 << 63 for number in (import_id or 0, record))
+        if import_id is None:
+            held = suppression.held_alone(conn, record) if numbers else None
+            if held is None:
+                raise AlertNotFoundError(f"event {record} kept no record alone", advice="suppressed_records() lists what is held back")
+            return held, record
+        seq = imports.rejected_seq(conn, import_id, record) if numbers else None
+        if seq is None:
+            raise AlertNotFoundError(f"import {import_id} has no rejected record {record}", advice="rejected_records() lists them")
+        return import_id, seq
 
     def prune(self, before: datetime, *, authority: str, reason: str | None = None, actor: str | None = None) -> int:
         """Delete the beginning of the history: every event up to the first that is not older than `before`; how many went.

@@ -14,30 +14,27 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from attrs import evolve
 
 import alertstore
-from alertstore.domain.dedup import Candidate, Family
-from alertstore.domain.events import EventDraft, EventKind
-from alertstore.domain.intake import decide_arrival, describe_rule, prepare, rule_facts
+from alertstore.domain.intake import decide_seen, prepare
 from alertstore.domain.payload import parse_record
 from alertstore.errors import AlertValidationError, FieldProblem, SourceError
 from alertstore.storage import alerts, catalog, intake
 from alertstore.storage.registry import in_use
 from alertstore.store.base import read_path
 from alertstore.store.collector import paused_collector
-from alertstore.store.reads import Reads
+from alertstore.store.deciding import Deciding
 from alertstore.store.records import Readable, Tally, batches, describe, read_records
 from alertstore.store.results import FIRST_REJECTIONS, ImportResult, IngestResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from alertstore.domain.drafts import NewRule
     from alertstore.sources.base import Source
     from alertstore.sources.framing import RawRecord
     from alertstore.sources.readers import Reading
-    from alertstore.storage.transaction import Transaction
 
 
-class Ingesting(Reads):
+class Ingesting(Deciding):
     """The ways in."""
 
     def ingest(
@@ -55,7 +52,8 @@ class Ingesting(Reads):
         `source` names the tool instead; `tz` is the zone of times that carry none; `progress(path, records)` is called after
         every batch. Each batch is one transaction: whatever stops an import, what was read is kept, and reading the file
         again completes it without doubles. A record that cannot be read is kept as rejected and the rest goes on; of a folder,
-        files that no source knows are listed in `unread`.
+        files that no source knows are listed in `unread`. What becomes of records that repeat a Closed alert, `set_recurrence` says;
+        no import changes anything else that an analyst decided.
         Raises `SourceError` for a file that no source knows, that is empty, or that ends in the middle.
         """
         _check(path, tz, progress)
@@ -93,17 +91,18 @@ class Ingesting(Reads):
             alert = tool.alert(parse_record(raw, None), tz)
             if alert is None:
                 raise ValueError(f"is no alert of {tool.tool}")
-            readable = Readable(None, raw, digest, prepare(alert, tool.name))
+            readable = Readable(None, None, raw, digest, prepare(alert, tool.name))
         except ValueError as fault:
             raise AlertValidationError([FieldProblem("record", str(fault), dict(record))]) from fault
         rules = {} if alert.rule_id is None else {alert.rule_id: describe(tool, alert.rule_id, record)}
         with self._write() as transaction:
             uuid = catalog.reported(transaction.conn, tool.name, digest)
-            outcome: Literal["new", "duplicate", "seen"] = "seen"
+            outcome: Literal["new", "duplicate", "seen", "suppressed"] = "seen"
             if uuid is None:
                 batch = intake.Batch(tool.name, None)
-                self._decide(transaction, tool, batch, [readable], rules, by)
-                intake.save(self._repository, transaction, batch)
+                if suppression := self._decide(transaction, tool, batch, [readable], rules, by):
+                    return IngestResult(suppression[0], "suppressed", None)
+                self._keep(transaction, batch, by)
                 uuid, outcome = batch.kept[0].arrival.draft.subject, "new" if batch.kept[0].arrival.joined is None else "duplicate"
             return IngestResult(uuid, outcome, alerts.load_alert(transaction.conn, uuid, self._store_id))
 
@@ -113,18 +112,21 @@ class Ingesting(Reads):
         return load_sources(plugins=self._plugins) if name is None else [load_source(name, plugins=self._plugins)]
 
     def _ingest_folder(self, folder: Path, sources: list[Source], tz: tzinfo, by: Any, progress: Any) -> ImportResult:
-        files, unread = [], []
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        from alertstore.sources.folder import files_of
+
+        files = []
+        paths, unread = files_of(str(folder))
+        for path in paths:
             try:
-                files.append(self._ingest_file(path, sources, tz, by, progress))
+                files.append(self._ingest_file(Path(path), sources, tz, by, progress))
             except (SourceError, AlertValidationError) as fault:
-                unread.append((str(path), str(fault)))
+                unread.append((path, str(fault)))
         if not files:
             raise SourceError(f"{folder}: no source reads any of its {len(unread)} files", advice="`alertstore sources` lists what is read")
         sums = {name: sum(getattr(one, name) for one in files) for name in intake.COUNTS}
         notes: Counter[str] = sum((Counter(one.notes) for one in files), Counter())
         rejections = tuple(rejection for one in files for rejection in one.first_rejections)[:FIRST_REJECTIONS]
-        result = ImportResult(None, str(folder), None, first_rejections=rejections, notes=notes, files=tuple(files), unread=tuple(unread))
+        result = ImportResult(None, str(folder), None, first_rejections=rejections, notes=notes, files=tuple(files), unread=tuple(sorted(unread)))
         return _counted(result, sums)
 
     def _ingest_file(self, path: Path, sources: list[Source], tz: tzinfo, by: Any, progress: Any) -> ImportResult:
@@ -188,81 +190,16 @@ class Ingesting(Reads):
                 late = intake.seen(conn, source.name, [one.digest for one in readable])
                 tally.counts["seen"] += len(late)
                 readable = [one for one in readable if one.digest not in late]
+                known |= late
             batch = intake.Batch(source.name, number)
-            self._decide(transaction, source, batch, readable, rules, by)
-            intake.save(self._repository, transaction, batch)
+            tally.counts["suppressed"] += len(self._decide(transaction, source, batch, readable, rules, by))
+            self._keep(transaction, batch, by)
             intake.save_refused(transaction, number, refused, actor=by[0], reason=by[1])
+            if known:
+                transaction.append(decide_seen(number, known.values(), transaction.now, *by))
         repeats = sum(1 for kept in batch.kept if kept.arrival.joined is not None)
         tally.counts["duplicates"] += repeats
         tally.counts["new"] += len(batch.kept) - repeats
-
-    def _rule_cache(self, source: Source) -> dict[Any, Any]:
-        cache: dict[Any, Any] = self._repository.caches.setdefault(f"rules of {source.name}", {})
-        return cache
-
-    def _decide(
-        self,
-        transaction: Transaction,
-        source: Source,
-        batch: intake.Batch,
-        readable: list[Readable],
-        new_rules: dict[str, NewRule],
-        by: tuple[str, str | None],
-    ) -> None:
-        actor, reason = by
-        families = intake.families(transaction.conn, {one.prepared.fingerprint for one in readable})
-        needed = dict.fromkeys(one.prepared.new.rule_id for one in readable if one.prepared.new.rule_id is not None)
-        rules = self._rules(transaction, source, needed, new_rules, by)
-        window, clock, import_id, now = self._dedup.window_micros, self._dedup.by, batch.import_id, transaction.now
-        for one in readable:
-            prepared = one.prepared
-            rule_id = prepared.new.rule_id
-            rule = None if rule_id is None else rules[rule_id]
-            place: dict[str, Any] = {} if import_id is None else {"import": import_id, "record": one.number}
-            family = families.get(prepared.fingerprint)
-            arrival = decide_arrival(
-                prepared,
-                family,
-                uuid=transaction.new_uuid(),
-                source_name=source.name,
-                rule=None if rule is None else rule[1],
-                record_sha256=one.digest.hex(),
-                place=place,
-                now=now,
-                actor=actor,
-                reason=reason,
-                window=window,
-                by=clock,
-            )
-            if arrival.joined is None:
-                made = Candidate(0, arrival.draft.subject, arrival.occurred_at, now, active=True)
-                if family is None:
-                    families[prepared.fingerprint] = Family([made])
-                else:
-                    family.add(made)
-            batch.kept.append(intake.Kept(arrival, one.digest, one.raw, one.number, None if rule is None else rule[0]))
-
-    def _rules(
-        self,
-        transaction: Transaction,
-        source: Source,
-        needed: Iterable[str],
-        new_rules: dict[str, NewRule],
-        by: tuple[str, str | None],
-    ) -> dict[Any, Any]:
-        """All rules that the batch needs, by the tool's id: (number, uuid). Those not here yet are made, with their events."""
-        cache = self._rule_cache(source)  # which may be empty again, where another process wrote meanwhile
-        if len(cache) > intake.MOST_CACHED:
-            cache.clear()
-        missing = [rule_id for rule_id in needed if rule_id not in cache]
-        cache.update(intake.rules_of(transaction.conn, source.name, missing))
-        for rule_id in missing:
-            if rule_id not in cache:
-                rule = new_rules.get(rule_id) or describe_rule(None, rule_id)
-                draft = EventDraft(EventKind.DETECTION_RULE_CREATED, transaction.new_uuid(), transaction.now, by[0], reason=by[1])
-                draft.facts = rule_facts(rule, source_name=source.name, created_by=by[0])
-                cache[rule_id] = (catalog.add_rule(transaction, draft), draft.subject)
-        return cache
 
 
 def _check(path: object, tz: object, progress: object) -> None:

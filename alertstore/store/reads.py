@@ -8,7 +8,7 @@ from alertstore.domain.identity import indicator_number
 from alertstore.domain.indicators import normalise
 from alertstore.domain.query import read_filter, read_limit, read_offset, read_order
 from alertstore.errors import AlertNotFoundError
-from alertstore.storage import alerts, catalog, imports, lists
+from alertstore.storage import alerts, catalog, imports, lists, sightings
 from alertstore.store.base import StoreBase
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from alertstore.domain.changes import AlertState
     from alertstore.domain.query import Page
     from alertstore.storage.imports import Import, RejectedRecord
+    from alertstore.storage.sightings import Sighting
 
 
 class Reads(StoreBase):
@@ -75,6 +76,18 @@ class Reads(StoreBase):
             number, _ = self._state(conn, str(uuid))
             return catalog.related(conn, number, size)
 
+    def sightings(self, uuid: str | UUID, *, limit: int = 100) -> list[Sighting]:
+        """Where else the indicators of an alert were seen: in how many other alerts, since when, how many of those are active, with
+        which verdicts the others were closed, and which lists know it. Of very many indicators the first `limit` (1 to 1,000).
+
+        How many and since when holds of all alerts; status, verdicts and sources are those of the newest 10,000, so that an
+        indicator that every alert has costs no more than that. Raises `AlertNotFoundError`.
+        """
+        size = read_limit(limit)
+        with self._read() as conn:
+            number, _ = self._state(conn, str(uuid))
+            return sightings.sightings(conn, number, size, self._store_id)
+
     def indicator(self, name: str | UUID, value: str | None = None) -> Indicator:
         """An indicator by its uuid, by type and value (`indicator("ip", "10.0.0.1")`), or as `type:value`; in any spelling.
 
@@ -84,7 +97,10 @@ class Reads(StoreBase):
             number = self._indicator_number(str(name), value)
             found = None if number is None else catalog.indicator(conn, number, self._store_id)
         if found is None:
-            raise AlertNotFoundError(f"no indicator {name}{'' if value is None else ':' + value} in this store")
+            named = f"{name}{'' if value is None else ':' + value}"
+            raise AlertNotFoundError(
+                f"no indicator {named} in this store", advice="name one that an alert has, as type:value or by its uuid"
+            )
         return found
 
     def _indicator_number(self, name: str, value: str | None) -> int | None:

@@ -39,6 +39,7 @@ class Readable:
     """A record that has an alert in it, not decided yet."""
 
     number: int | None
+    position: int | None
     raw: bytes
     digest: bytes
     prepared: Prepared
@@ -48,17 +49,17 @@ def read_records(
     reading: Reading,
     records: list[RawRecord],
     digests: list[bytes],
-    known: set[bytes],
+    known: Container[bytes],
     met: Container[str],
     rules: dict[str, NewRule],
     tally: Tally,
 ) -> tuple[list[Readable], list[intake.Refused]]:
     """Parse and map what was not seen before: the readable records and the refused; rules met first go into `rules`."""
     source, parse, tz = reading.source, reading.parse, reading.tz
-    readable, refused = [], []
+    readable, refused, here, seen = [], [], set[bytes](), 0
     for record, digest in zip(records, digests, strict=True):
-        if digest in known:
-            tally.counts["seen"] += 1
+        if digest in known or digest in here:
+            seen += 1
             continue
         try:
             if record.problem is not None:
@@ -76,13 +77,14 @@ def read_records(
             if len(tally.rejections) < FIRST_REJECTIONS:
                 tally.rejections.append(Rejection(record.number, record.position, reason))
             continue
-        known.add(digest)
+        here.add(digest)
         if alert.notes:
             tally.notes.update(alert.notes)
-        readable.append(Readable(record.number, record.raw, digest, prepared))
+        readable.append(Readable(record.number, record.position, record.raw, digest, prepared))
         rule_id = alert.rule_id
         if rule_id is not None and rule_id not in met and rule_id not in rules:
             rules[rule_id] = describe(source, rule_id, value)
+    tally.counts["seen"] += seen
     return readable, refused
 
 

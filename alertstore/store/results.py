@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from alertstore.domain.alert import Alert
+    from alertstore.domain.enrichment import IntelList
     from alertstore.errors import AlertStoreError
 
 
@@ -50,16 +51,22 @@ class ImportResult:
 @frozen
 class IngestResult:
     """What became of one record: the uuid of its alert, and whether it made it ("new"), repeated it ("duplicate"), or had been
-    reported before ("seen").
+    reported before ("seen"). Of a record that was held back ("suppressed") it is the uuid of the suppression.
     """
 
     uuid: str
-    outcome: Literal["new", "duplicate", "seen"]
+    outcome: Literal["new", "duplicate", "seen", "suppressed"]
     _alert: Alert | None
 
     @property
     def alert(self) -> Alert:
-        """The alert, as `get` gives it. Raises `AlertNotFoundError` where it was deleted since the record was first seen."""
+        """The alert, as `get` gives it. Raises `AlertNotFoundError` where it was deleted since the record was first seen, and where
+        the record was suppressed.
+        """
+        if self.outcome == "suppressed":
+            raise AlertNotFoundError(
+                f"suppression {self.uuid} holds the record back", advice="suppressed_records() lists what is held back"
+            )
         if self._alert is None:
             raise AlertNotFoundError(f"alert {self.uuid} was deleted", advice="its history and its records are still there")
         return self._alert
@@ -73,3 +80,42 @@ class BulkResult:
     unchanged: int
     refused: tuple[tuple[str, AlertStoreError], ...]
     dry_run: bool
+
+
+@frozen
+class EnrichResult:
+    """What an enrichment came to: how many indicators were asked about, of how many the results changed, of how many the verdict; how
+    many alerts are further than before. `providers`: those asked, with the version of what they know; `failures`: why some failed.
+    """
+
+    indicators: int = 0
+    changed: int = 0
+    verdicts: int = 0
+    alerts: int = 0
+    providers: Mapping[str, str] = field(factory=dict)
+    failures: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class ListResult:
+    """What reading a list came to: the list as it stands, how many entries its file had that were taken, (line, reason) of the first
+    that were refused, and what it changed among the indicators that had been enriched. `unchanged`: it was there already.
+    """
+
+    list: IntelList
+    read: int
+    refused: tuple[tuple[int, str], ...]
+    judged: EnrichResult
+    unchanged: bool
+
+
+@frozen
+class RulesResult:
+    """What reading files of rules did to the rules of the store: how many were added, how many say something else now, how many said
+    it already; and (where, why) of what was refused.
+    """
+
+    added: int
+    updated: int
+    unchanged: int
+    refused: tuple[tuple[str, str], ...]

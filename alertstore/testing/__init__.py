@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from alertstore.testing.clock import FrozenClock as FrozenClock
+    from alertstore.testing.enricher_contract import EnricherContract as EnricherContract
     from alertstore.testing.factories import generic_alert as generic_alert
     from alertstore.testing.factories import make_alert as make_alert
     from alertstore.testing.factories import replay as replay
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from alertstore.testing.remote import FakeRemote as FakeRemote
     from alertstore.testing.remote_contract import RemoteContract as RemoteContract
     from alertstore.testing.remote_http import FakeRemoteServer as FakeRemoteServer
+    from alertstore.testing.source_contract import SourceContract as SourceContract
     from alertstore.testing.strategies import alert_patches as alert_patches
     from alertstore.testing.strategies import alerts as alerts
     from alertstore.testing.strategies import histories as histories
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "clock": ("FrozenClock",),
+    "enricher_contract": ("EnricherContract",),
     "factories": ("generic_alert", "make_alert", "replay", "suricata_alert", "write_jsonl"),
     "ids": ("seeded_ids",),
     "machine": ("StoreMachine",),
     "remote": ("FakeRemote",),
     "remote_contract": ("RemoteContract",),
     "remote_http": ("FakeRemoteServer",),
+    "source_contract": ("SourceContract",),
     "strategies": ("alert_patches", "alerts", "histories", "hostile_text", "new_alerts", "patches"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

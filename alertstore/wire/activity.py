@@ -76,13 +76,16 @@ def _references(alert: Alert, event: Event, repeats: int) -> dict[str, Any]:
         return {"finding_id": facts.get("finding"), **text}
     if event.kind is EventKind.ALERT_INDICATORS_ADDED:
         return {"indicator_count": facts.get("indicator_count"), "enrich_requested": False}
-    said: dict[str, Any] = {}
+    if event.kind is EventKind.ALERT_ENRICHMENT_COMPLETED:
+        said = ("indicator_count", "malice_counts", "providers_succeeded", "providers_failed")
+        return {name: facts.get(name) for name in said} | {"enriched_at": event.at.isoformat()}
+    references: dict[str, Any] = {}
     for name, (before, after) in event.changes.items():
         if name == "close_classification":
-            said |= {name: after} if before is None else {f"from_{name}": before, name: after}
+            references |= {name: after} if before is None else {f"from_{name}": before, name: after}
         else:
             short = _NAMES.get(name, name)
-            said |= {f"from_{short}": before, f"to_{short}": after}
+            references |= {f"from_{short}": before, f"to_{short}": after}
     if "malice_override" in event.changes:
-        said["malice_source"] = "reset" if event.changes["malice_override"][1] is None else "analyst"
-    return said
+        references["malice_source"] = "reset" if event.changes["malice_override"][1] is None else "analyst"
+    return references
