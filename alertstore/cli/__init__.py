@@ -40,9 +40,14 @@ def command(ctx: click.Context, store: str, actor: str | None, receipts: str | N
 
 assert isinstance(command, Gate)  # noqa: S101 - for the type checker
 command.homes = {
-    "intake": ("ingest", "sources", "imports", "rejected"),
+    "intake": ("ingest", "imports", "rejected"),
+    "explaining": ("sources",),
     "reading": ("list", "show", "history", "metrics", "rules"),
     "editing": ("triage", "escalate", "close", "patch", "tag", "note"),
+    "comparing": ("diff",),
+    "recurring": ("recurrence",),
+    "suppressing": ("suppress", "suppressions", "lift", "suppressed"),
+    "enriching": ("enrich", "lists"),
     "export": ("export",),
     "evidence": ("verify", "checkpoint", "backup", "migrate"),
     "recovery": ("doctor", "evidence", "salvage"),

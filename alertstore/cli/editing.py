@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from alertstore.cli.gate import REFUSED, say
 from alertstore.cli.output import Output, formatted
@@ -133,12 +133,13 @@ def escalate(edit: Edit) -> None:
 
 
 @click.command()
-@click.option("--as", "classification", required=True, metavar="CLASSIFICATION", help="The verdict, exactly as the contract words it.")
+@click.option("--as", "classification", metavar="CLASSIFICATION", help="The verdict, exactly as the contract words it.")
+@click.option("--suggested", is_flag=True, help="Each with the verdict of the closed alert that it repeats; those without one are left.")
 @edits
-def close(edit: Edit, *, classification: str) -> None:
+def close(edit: Edit, *, classification: str | None, suggested: bool) -> None:
     """Close alerts with a verdict.
 
-    An Open one is triaged first, a Closed one reclassified.
+    An Open one is triaged first, a Closed one reclassified, unless --suggested decides.
 
     \b
     The verdicts:
@@ -152,7 +153,15 @@ def close(edit: Edit, *, classification: str) -> None:
 
     Example: alertstore close --where rule=2019401 --as "Benign Positive - Suspicious but Expected" --reason "scanner"
     """  # noqa: D301 - click wants the character itself
-    _patch(edit, {"close_classification": classification}, close=True)
+    if (classification is None) is not suggested:
+        message = "give --as CLASSIFICATION, or --suggested, and not both"
+        raise click.UsageError(message)
+    if not suggested:
+        _patch(edit, {"close_classification": classification}, close=True)
+        return
+    with edit.session.open("rw") as store:
+        done = store.close_suggested(dry_run=edit.dry_run, reason=edit.reason, **edit.selection(store))
+    evolve(edit, best_effort=True).finish(done.changed, done.unchanged, [(uuid, str(error)) for uuid, error in done.refused])
 
 
 @click.command()

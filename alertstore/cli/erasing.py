@@ -20,12 +20,12 @@ REASON = click.option("--reason", help="Why; kept in the history.")
 @click.command()
 @click.argument("uuid", required=False)
 @click.option("--part", "parts", multiple=True, help="record, content or findings; repeatable, all three by default.")
-@click.option("--rejected", metavar="IMPORT:RECORD", help="Instead of an alert, a record that could not be read.")
+@click.option("--rejected", metavar="IMPORT:RECORD", help="Instead of an alert, a record that made none; without a file, :EVENT.")
 @AUTHORITY
 @REASON
 @click.pass_obj
 def redact(session: Session, /, *, uuid: str | None, rejected: str | None, **how: Any) -> None:
-    """Erase what an alert holds, or a rejected record.
+    """Erase what an alert holds, or a rejected or suppressed record.
 
     Of an alert: its records, its text and indicators, and its findings. The bytes go from the file and from its log; the history still verifies, and says who erased what. Copies elsewhere stay.
 
@@ -43,12 +43,12 @@ def redact(session: Session, /, *, uuid: str | None, rejected: str | None, **how
     say("erased from the store; backups and sealed copies are out of its reach")
 
 
-def _record(given: str) -> tuple[int, int]:
+def _record(given: str) -> tuple[int | None, int]:
     number, colon, record = given.partition(":")
-    if not colon or not number.isdecimal() or not record.isdecimal():
-        problem = FieldProblem("rejected", "must be IMPORT:RECORD, as `alertstore rejected` lists them", given)
-        raise AlertValidationError([problem])
-    return int(number), int(record)
+    if not colon or not (number or "0").isdecimal() or not record.isdecimal():
+        message = "must be IMPORT:RECORD, as `alertstore rejected` lists them, or :EVENT, as `alertstore suppressed` does"
+        raise AlertValidationError([FieldProblem("rejected", message, given)])
+    return int(number) if number else None, int(record)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Taking in: files, folders and streams; which tools are read; what came in and what did not."""
+"""Taking in: files, folders and streams; what came in and what did not."""
 
 from __future__ import annotations
 
@@ -32,15 +32,21 @@ FIRST_UNREAD = 20
 FIRST_REJECTIONS = 10
 
 
+SHORT = {"duplicates": "DUPLIC.", "suppressed": "SUPPR."}
+
+
 def _count(name: str) -> Column:
-    return Column(
-        "DUPLIC." if name == "duplicates" else name.upper(), lambda row: "" if row[name] is None else f"{row[name]:,}", right=True
-    )
+    return Column(SHORT.get(name, name.upper()), lambda row: "" if row[name] is None else f"{row[name]:,}", right=True)
+
+
+def _shown(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """The columns, without that of the suppressed where there are none: most stores never suppress anything."""
+    return [column for column in columns if column.title != SHORT["suppressed"] or any(row["suppressed"] for row in rows)]
 
 
 FILES = (
     Column("SOURCE", lambda row: row["source"]),
-    *map(_count, ("new", "duplicates", "seen", "skipped", "rejected")),
+    *map(_count, COUNTS),
     Column("FILE", lambda row: os.path.basename(row["path"]) or row["path"], flexible=True, wrapped=True),
 )
 
@@ -50,16 +56,39 @@ FILES = (
 @click.option("--source", metavar="NAME", help="The tool, where it is not to be recognised; `alertstore sources` lists them.")
 @click.option("--tz", default="UTC", show_default=True, metavar="ZONE", help="The zone of times that carry none: Europe/Berlin, or +02:00.")
 @click.option("--reason", help="Why; kept in the history.")
+@click.option("--explain", is_flag=True, help="Take nothing in; show what of one record of the file goes where, and why.")
+@click.option("--record", type=click.IntRange(min=1), metavar="N", help="With --explain: which record (the first that is an alert).")
 @formatted
 @click.pass_obj
-def ingest(session: Session, /, *, out: Output, paths: Sequence[str], source: str | None, tz: str, reason: str | None) -> None:
+def ingest(
+    session: Session,
+    /,
+    *,
+    out: Output,
+    paths: Sequence[str],
+    source: str | None,
+    tz: str,
+    reason: str | None,
+    explain: bool,
+    record: int | None,
+) -> None:
     """Read alerts from files, folders or - (stdin).
 
     The store is made where there is none. The tool is recognised by what is in the file. A record that cannot be read is kept as rejected and the rest goes on;
     reading a file again brings in only what is new.
 
     Example: alertstore --store case42.db ingest eve.json hayabusa.jsonl
+
+    Example: alertstore ingest --explain eve.json
     """
+    if explain:
+        from alertstore.cli.explaining import show_record  # noqa: PLC0415 - help needs no sources
+
+        show_record(out, paths, source, read_zone(tz), record)
+        return
+    if record is not None:
+        message = "--record goes with --explain"
+        raise click.UsageError(message)
     how = {"source": source, "tz": read_zone(tz), "reason": reason}
     _check_before_making(session, paths, source)
     done: list[ImportResult] = []
@@ -84,7 +113,7 @@ def ingest(session: Session, /, *, out: Output, paths: Sequence[str], source: st
 def report(out: Output, done: Sequence[ImportResult]) -> None:
     """Write what each file came to; in words, the sums and the first rejections."""
     rows = [{name: value for name, value in plain(one).items() if name not in {"files", "unread"}} for one in done]
-    out.rows(rows, ["id", "path", "source", *COUNTS], FILES)
+    out.rows(rows, ["id", "path", "source", *COUNTS], _shown(FILES, rows))
     sums = {name: sum(row[name] for row in rows) for name in COUNTS}
     words = {"duplicates": "duplicate"}
     total = ", ".join(f"{n:,} {words.get(name, name)}" for name, n in sums.items() if n or name != "suppressed")
@@ -177,34 +206,11 @@ def progress_bar(size: int | None) -> Iterator[tuple[Callable[[str, int], None],
         yield advance, place
 
 
-SOURCES = (
-    Column("NAME", lambda row: row["name"]),
-    Column("TOOL", lambda row: row["tool"], least=100),
-    Column("RECOGNISED BY", lambda row: row["signature"], flexible=True, wrapped=True),
-)
-
-
-@click.command()
-@formatted
-def sources(*, out: Output) -> None:
-    """List the tools that are read, and how each is recognised.
-
-    --json also says how its severities are mapped.
-    """
-    from alertstore.sources.registry import load_sources  # noqa: PLC0415 - as above
-
-    found = [
-        {"name": one.name, "tool": one.tool, "signature": one.signature, "severities": {str(k): str(v) for k, v in one.severities.items()}}
-        for one in load_sources()
-    ]
-    out.rows(found, ["name", "tool", "signature"], SOURCES)
-
-
 IMPORTS = (
     Column("ID", lambda row: row["id"], right=True),
     Column("STARTED (UTC)", lambda row: minute(row["started_at"])),
     Column("SOURCE", lambda row: row["source_name"]),
-    *map(_count, ("new", "duplicates", "seen", "rejected")),
+    *map(_count, (name for name in COUNTS if name != "skipped")),
     Column("FILE", lambda row: ": ".join(filter(None, (row["name"], row["fault"]))), flexible=True, wrapped=True),
 )
 
@@ -217,7 +223,8 @@ def imports(session: Session, /, *, out: Output) -> None:
     from alertstore.storage.imports import Import  # noqa: PLC0415 - as above
 
     with session.open("ro") as store:
-        out.rows(map(plain, store.imports()), fields_of(Import), IMPORTS)
+        found = [plain(one) for one in store.imports()]
+    out.rows(found, fields_of(Import), _shown(IMPORTS, found))
 
 
 REJECTED = (
@@ -249,4 +256,4 @@ def rejected(session: Session, /, *, out: Output, import_id: int | None) -> None
         say("nothing was rejected")
 
 
-COMMANDS = {"ingest": ingest, "sources": sources, "imports": imports, "rejected": rejected}
+COMMANDS = {"ingest": ingest, "imports": imports, "rejected": rejected}

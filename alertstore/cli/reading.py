@@ -10,11 +10,12 @@ import click
 from alertstore.cli.gate import say
 from alertstore.cli.output import Column, Output, fields_of, formatted, plain, write
 from alertstore.cli.session import Session, filtered, read_filters, read_time, resolve
+from alertstore.cli.sighted import sighting_row
 from alertstore.cli.words import interval, minute, percent, second, shortened
 from alertstore.domain.safe import safe_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from alertstore.store import AlertStore
 
@@ -69,7 +70,7 @@ def list_alerts(session: Session, /, *, out: Output, order_by: str, limit: int |
 @formatted
 @click.pass_obj
 def show(session: Session, /, *, out: Output, uuid: str, raw: bool) -> None:
-    """Show one alert with all that belongs to it.
+    """Show one alert with all that belongs to it, and where else its indicators were seen.
 
     A unique ending of the uuid is enough, as the list's ID column has it.
     """
@@ -103,8 +104,10 @@ def _whole(store: AlertStore, uuid: str) -> dict[str, Any]:
     local = {
         "occurred_at_assumed": alert.occurred_at_assumed,
         "predecessor": alert.predecessor,
+        "suggestion": plain(alert.suggestion),
         "occurrences": alert.duplicate_count + 1,
         "related": related,
+        "sightings": [sighting_row(one) for one in store.sightings(uuid)],
     }
     return AlertResponse.of(alert).model_dump(mode="json") | local
 
@@ -190,13 +193,37 @@ RULE_FIELDS = (
 @click.command()
 @click.option("--order-by", default="false_positive_rate", show_default=True, help="A rate, by its lower bound, or total.")
 @click.option("--limit", type=click.IntRange(min=0), help=f"How many, 0 for all ({SCREENFUL} on a terminal, else all).")
+@click.option("--load", multiple=True, metavar="PATH", help="Read names, severities, ATT&CK and notes from Sigma or Suricata rule files.")
+@click.option("--source", metavar="NAME", help="With --load: the source whose alerts name these rules, if not Sigma's or Suricata's.")
+@click.option("--reason", help="With --load: why; kept in the history.")
 @formatted
 @click.pass_obj
-def rules(session: Session, /, *, out: Output, order_by: str, limit: int | None) -> None:
+def rules(
+    session: Session,
+    /,
+    *,
+    out: Output,
+    order_by: str,
+    limit: int | None,
+    load: Sequence[str],
+    source: str | None,
+    reason: str | None,
+) -> None:
     """Which rules are worth tuning: the worst first.
 
     By the lower bound of the rate's 95 % interval: one of one says little, ninety of a hundred say much.
+
+    With --load, rule files (.yml of Sigma, .rules of Suricata or Snort, or folders of them) are read instead, before or after their
+    alerts come in. What an analyst edited stays.
     """
+    if load:
+        from alertstore.cli.loading import load_rules  # noqa: PLC0415 - looking needs none of it
+
+        load_rules(session, out, load, source, reason)
+        return
+    if source is not None or reason is not None:
+        message = "--source and --reason go with --load"
+        raise click.UsageError(message)
     with session.open("ro") as store:
         found = store.rule_metrics(order_by=order_by)
     size = limit if limit is not None else SCREENFUL if out.is_table else 0

@@ -9,8 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from alertstore.cli.sighted import known
 from alertstore.cli.tables import prose, section, sheet, text
-from alertstore.cli.words import duration, interval, percent, second
+from alertstore.cli.words import duration, interval, percent, second, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 MOST = 12
+MOST_PATHS = 40
+LONGEST_VALUE = 200
 
 
 def alert(row: Row) -> RenderableType:
@@ -29,7 +32,8 @@ def alert(row: Row) -> RenderableType:
         parts.append(section("Description", prose(row["description"])))
     parts += _rule(row["detection_rule"])
     if row["indicators"]:
-        parts.append(section(*_counted("Indicators", row["indicators"], _indicators)))
+        seen = {one["uuid"]: one for one in row["sightings"]}
+        parts.append(section(*_counted("Indicators", row["indicators"], lambda items: _indicators(items, seen))))
     for found in row["agent_findings"]:
         advice = found["recommended_action"]
         sure = f", {found['confidence']} confidence" if found["confidence"] else ""
@@ -60,6 +64,10 @@ def _facts(row: Row) -> Iterable[tuple[str, Any]]:
         yield name, second(row[f"{name}_at"])
     yield "tags", ", ".join(row["tags"]) or None
     yield "repeats", row["predecessor"]
+    if row["suggestion"]:
+        said = row["suggestion"]
+        who = f" by {said['actor']}" if said["actor"] else ""
+        yield "suggested", f"{said['classification']} (as {said['predecessor'][-8:]}, closed{who} on {second(said['closed_at'])})"
 
 
 def _rule(rule: Row | None) -> list[RenderableType]:
@@ -75,10 +83,12 @@ def _counted(title: str, items: list[Row], make: Any) -> tuple[str, RenderableTy
     return f"{title}{more}", make(items[:MOST])
 
 
-def _indicators(items: Iterable[Row]) -> RenderableType:
+def _indicators(items: Iterable[Row], seen: Mapping[str, Row]) -> RenderableType:
     grid = _grid(3)
     for one in items:
         grid.add_row(text(one["type"], "dim"), text(one["malice"]), text(one["value"]))
+        for words in known(one, seen.get(one["uuid"])):
+            grid.add_row("", "", text(words, "dim"))
     return grid
 
 
@@ -246,6 +256,53 @@ def conflicts(rows: Iterable[Row]) -> RenderableType:
 def _said(value: Any) -> str:
     """A register's value: a lifecycle is a status and what it was closed as."""
     return " as ".join(str(one) for one in value if one is not None) if isinstance(value, list) else "none" if value is None else str(value)
+
+
+def source(row: Row) -> RenderableType:
+    """One tool: how it is recognised, what of its records goes where."""
+    parts: list[RenderableType] = [sheet((name, row[name]) for name in ("name", "tool", "signature"))]
+    if row["fields"]:
+        parts.append(section("Read from, the first that is there", sheet((name, _paths(paths)) for name, paths in row["fields"].items())))
+    parts.append(section("Severities", sheet(row["severities"].items())))
+    return Group(*parts)
+
+
+def _paths(paths: Sequence[str]) -> str:
+    """Dotted paths; those that also stand in a wrapper (`_source.x` beside `x`) once."""
+    wrapped = {path: path.partition(".")[0] for path in paths if path.partition(".")[2] in paths}
+    words = ", ".join(path for path in paths if path not in wrapped)
+    return f"{words}; also inside {', '.join(dict.fromkeys(wrapped.values()))}" if wrapped else words
+
+
+def explanation(row: Row) -> RenderableType:
+    """What of one record goes where: the alert's values on the left, on the right where each comes from."""
+    framed = f"{row['framing']}, {row['encoding']}"
+    about = [("file", row["path"]), ("framed as", framed), ("read as", f"{row['source']}: {row['signature']}")]
+    outcome = ": ".join(filter(None, (row["outcome"], row["reason"])))
+    parts: list[RenderableType] = [sheet([*about, ("record", f"{row['record']:,}, at byte {row['position']:,}"), ("makes", outcome)])]
+    if row["values"]:
+        parts.append(section("What it becomes, and where that comes from", _origins(row["values"])))
+    for title, values in (("Without these it would be no alert", row["needed"]), ("Kept in the raw record only", row["raw_only"])):
+        if values:
+            grid = _grid(2)
+            for path, value in list(values.items())[:MOST_PATHS]:
+                grid.add_row(text(path), text(shortened(str(value), LONGEST_VALUE), "dim"))
+            more = f" ({len(values):,}, the first {MOST_PATHS})" if len(values) > MOST_PATHS else ""
+            parts.append(section(f"{title}{more}", grid))
+    if row["untried"]:
+        parts.append(text(f"{row['untried']:,} more values were not looked at: the record is too large for that", "dim"))
+    return Group(*parts)
+
+
+def _origins(values: Iterable[Row]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("ALERT", overflow="fold", ratio=1)
+    table.add_column("RECORD", overflow="fold", ratio=1)
+    for one in values:
+        became = Text.assemble(text(one["output"], "dim"), "  ", text(shortened(one["value"], LONGEST_VALUE)))
+        origins = [text(path) for path in one["from"]] or [text("(nothing in the record)", "dim")]
+        table.add_row(became, Text("\n").join([*origins, *([text(one["why"], "dim")] if one["why"] else [])]))
+    return table
 
 
 def facts(row: Row) -> RenderableType:

@@ -7,7 +7,7 @@ dict of strings. Reading files, compression, encodings and position keeping are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -47,3 +47,17 @@ class Source(Protocol):
     def rule(self, record: Record) -> NewRule | None:
         """The detection rule of an alert record; asked only the first time a `rule_id` is met."""
         ...
+
+
+OUTPUTS = ("title", "severity", "occurred_at", "description", "tags", "indicators", "rule")
+"""What a source maps a record to, by the names under which it declares what it reads."""
+
+
+def mapped_fields(source: Source) -> Mapping[str, Sequence[str]]:
+    """For each of `OUTPUTS` the dotted paths of the record that it is read from, the most preferred first.
+
+    `[]` after a name means each item of a list, `*` any name. A source says so in an attribute `fields`, beside what the
+    protocol asks for; of one that does not, nothing is known.
+    """
+    declared: Mapping[str, Sequence[str]] = getattr(source, "fields", {})
+    return declared

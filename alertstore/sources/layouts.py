@@ -25,8 +25,10 @@ SAMPLE = 100
 
 # The names under which tools and APIs hand out lists of records, in small letters.
 _LIST_KEYS = frozenset(
-    b"alerts data detections events findings hits incidents items objects records resources result results value".split()
+    b"alerts data detections events findings hits incidents items objects records resources response result results value".split()
 )
+# Lists that stand side by side in one answer, each with records: Proofpoint TAP's.
+_TOGETHER = frozenset((b"clicksBlocked", b"clicksPermitted", b"messagesBlocked", b"messagesDelivered"))
 _DEEPEST_LIST = 2  # {"hits": {"hits": [
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _OBJECT_FOLLOWS = re.compile(rb"\[\s*\{")
@@ -50,6 +52,20 @@ class Layout:
     place: Place | None = None
     header: Header | None = None
     headed: bool = False
+
+    @property
+    def words(self) -> str:
+        """What it looks like, for people."""
+        if self.place is not None:
+            if self.place.key is not None:
+                return f"JSON objects in a list called {self.place.key.decode(errors='replace')}"
+            return "JSON objects one after the other" if self.place.depth is None else "a JSON array of objects"
+        if self.header is None:
+            return "JSON, one object a line"
+        if self.header == TEXT_LINES:
+            return "lines of text"
+        between = "tabs" if self.header.delimiter == TAB else self.header.delimiter
+        return f"a table of {len(self.header.columns)} columns with {between} between them"
 
     def frame(self, window: Window) -> Iterator[RawRecord]:
         """The records of a stream."""
@@ -91,7 +107,9 @@ def layouts(head: bytes, name: str) -> list[Layout]:
         return [Layout(place=_resync(head, Place(None, None, None, _ANY_GAP))), *_wrappers(head)]
     if b"\0" in head:
         return []
-    return [*_tables(first, name), Layout(header=TEXT_LINES)]
+    # A container's log: what a tool says when it starts, then its objects.
+    among = [Layout()] if any(_is_object(line) for line in first) else []
+    return [*_tables(first, name), Layout(header=TEXT_LINES), *among]
 
 
 def _window(head: bytes) -> Window:
@@ -122,8 +140,9 @@ def _wrappers(head: bytes) -> list[Layout]:
     depth, key = 0, b""
     for token in _TOKEN.finditer(head[:_TOP]):
         mark = token[0]
-        if mark == b"[" and 0 < depth <= _DEEPEST_LIST and key.lower() in _LIST_KEYS and _OBJECT_FOLLOWS.match(head, token.start()):
-            place = Place(depth, key, None, _ANY_GAP)
+        named = key.lower() in _LIST_KEYS or key in _TOGETHER
+        if mark == b"[" and 0 < depth <= _DEEPEST_LIST and named and _OBJECT_FOLLOWS.match(head, token.start()):
+            place = Place(depth, key, None, _ANY_GAP, _TOGETHER if key in _TOGETHER else frozenset())
             found.setdefault((depth, key), Layout(place=place))
         depth += (mark in b"{[") - (mark in b"}]")
         key = mark.strip(b'"')

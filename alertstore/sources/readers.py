@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from alertstore.domain.payload import LONGEST_RECORD, parse_record
 from alertstore.errors import SourceError
 from alertstore.sources.layouts import Layout, layouts
+from alertstore.sources.magic import kind_of
+from alertstore.sources.paths import dotted, leaves
 from alertstore.sources.streams import CHUNK, Encoding, Outer, RawRecord, Window, encoding_of
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class Reading:
     def __init__(self, source: Source, layout: Layout, encoding: Encoding, *, window: Window, outer: Outer, tz: tzinfo) -> None:
         """Made by `open_reading`."""
         self.source = source
+        self.framing = layout.words
+        self.encoding = f"{encoding.codec}{', with a byte order mark' if encoding.mark else ''}"
         self.header: Header | None = layout.header
         self.tz = tz
         self._codec = None if encoding.width == 1 else encoding.codec
@@ -133,7 +137,7 @@ def _recognise(stream: _Head, name: str, sources: Sequence[Source]) -> tuple[tup
     if ways and len(sources) == 1:
         return (sources[0], ways[0]), encoding
     stream.raise_fault()
-    raise _unrecognised(stream, name, sources, text=bool(ways))
+    raise _unrecognised(stream, name, sources, ways)
 
 
 def _claims(source: Source, record: Record) -> bool:
@@ -143,10 +147,39 @@ def _claims(source: Source, record: Record) -> bool:
     return False
 
 
-def _unrecognised(stream: _Head, name: str, sources: Sequence[Source], *, text: bool) -> SourceError:
+def _unrecognised(stream: _Head, name: str, sources: Sequence[Source], ways: Sequence[Layout]) -> SourceError:
     if not stream.seen.strip():
         return SourceError(f"{name} is empty", advice="there is nothing to read")
-    if not text:
+    if (known := kind_of(stream.seen)) is not None:
+        return SourceError(f"{name} is {known.what}", advice=known.advice)
+    if not ways:
         return SourceError(f"{name} is not text", advice="give the tool's JSON, CSV or log output, plain or gzip")
-    known = ", ".join(source.name for source in sources)
-    return SourceError(f"no source recognises {name}", advice=f"known are: {known}; --source NAME reads it as that tool's")
+    fault = _first_fault(stream, ways[0])
+    names = ", ".join(source.name for source in sources)
+    return SourceError(f"no source recognises {name}{fault}", advice=f"known are: {names}; --source NAME reads it as that tool's")
+
+
+def _first_fault(stream: _Head, way: Layout) -> str:
+    """What is wrong with the first record of a file of JSON, where that is why nobody recognises it."""
+    if way.header is not None:
+        return ""
+    encoding = encoding_of(stream.seen)
+    window = Window(iter((stream.text(encoding),)), Encoding("utf-8", 1, 0))
+    with contextlib.suppress(SourceError, StopIteration):
+        record = next(way.frame(window))
+        try:
+            parse_record(record.raw, None)
+        except ValueError as why:
+            return f"; its first record (character {record.position} on) is {why}"
+    return ""
+
+
+def first_keys(source_file: BinaryIO, name: str) -> tuple[str, list[str]]:
+    """How a file that nobody claims seems to be framed, and the paths of its first record; none where it holds no records."""
+    stream = _Head(Outer(source_file, name).unpacked())
+    stream.look(CHUNK)
+    encoding = encoding_of(stream.seen)
+    for way in layouts(stream.text(encoding), name):
+        for record in way.sample(stream.text(encoding))[:1]:
+            return way.words, list(dict.fromkeys(dotted(path) for path, _ in leaves(record)))
+    return "", []

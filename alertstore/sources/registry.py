@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import importlib
-import os
 import warnings
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
+from alertstore import plugins as others
 from alertstore.errors import SourceError
 from alertstore.sources.base import Source
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUP = "alertstore.sources"
 """Entry points of this group name a `Source`: an object, or a class made without arguments."""
-NO_PLUGINS = "ALERTSTORE_NO_PLUGINS"
-"""Environment variable; anything in it leaves the sources of other packages out."""
 
 # In the order in which they are asked; generic takes what is left, so others' sources come before it.
-BUILT_IN = {name: f"alertstore.sources.{name}" for name in ("suricata", "elastic", "sentinel", "splunk", "zeek", "hayabusa")}
+_NAMES = (
+    "suricata",
+    "elastic",
+    "sentinel",
+    "splunk",
+    "zeek",
+    "hayabusa",
+    "crowdstrike",
+    "carbonblack",
+    "sentinelone",
+    "falco",
+    "socradar",
+    "canary",
+    "chainsaw",
+    "proofpoint",
+    "guardduty",
+    "zircolite",
+    "stix",
+    "misp",
+    "securityhub",
+    "wazuh",
+    "thehive",
+    "ocsf",
+    "prowler",
+    "defender",
+    "cef",
+    "snort3",
+    "googlesecops",
+    "leef",
+    "alertlogic",
+    "wiz",
+    "orca",
+    "velociraptor",
+    "kubescape",
+    "upwind",
+)
+BUILT_IN = {name: f"alertstore.sources.{name}" for name in _NAMES}
 LAST = {"generic": "alertstore.sources.generic"}
-_ADVICE = f"mend or uninstall the package, or set {NO_PLUGINS}=1"
 
 
 def load_sources(*, plugins: bool = True) -> list[Source]:
@@ -44,11 +80,7 @@ def load_source(name: str, *, plugins: bool = True) -> Source:
 
 
 def _entries() -> list[EntryPoint]:
-    """Others' entry points, by name. A package cannot put itself in the place of one of our own."""
-    if os.environ.get(NO_PLUGINS):
-        return []
-    ours = BUILT_IN | LAST
-    return sorted((entry for entry in entry_points(group=GROUP) if entry.name not in ours), key=lambda entry: entry.name)
+    return others.entries(GROUP, BUILT_IN | LAST)
 
 
 def _built_in(path: str) -> Source:
@@ -57,14 +89,4 @@ def _built_in(path: str) -> Source:
 
 
 def _plugin(entry: EntryPoint) -> Source:
-    plugin = f"source {entry.name!r} ({entry.value})"
-    try:
-        found = entry.load()
-        source = found() if isinstance(found, type) else found
-    except Exception as why:  # whatever another package raises while it is imported
-        raise SourceError(f"{plugin} cannot be loaded: {type(why).__name__}: {why}", advice=_ADVICE) from why
-    if not isinstance(source, Source):
-        raise SourceError(f"{plugin} is not a Source", advice="see alertstore.sources.base")
-    if source.name != entry.name:
-        raise SourceError(f"{plugin} calls itself {source.name!r}", advice="name the entry point as the source")
-    return source
+    return others.load(entry, Source, "source")  # type: ignore[type-abstract]  # a protocol to hold it against

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.times import EARLIEST, LATEST, SECOND, to_micros
@@ -31,9 +32,12 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{0,20})?")
 # Epoch numbers tell their unit by their size: seconds reach the year 5138, then milliseconds, microseconds, nanoseconds.
 _UNITS = ((10**11, SECOND, 1), (10**14, 1_000, 1), (10**17, 1, 1), (10**20, 1, 1_000))  # below, microseconds = * / ÷
+EPOCH_UNITS = tuple(zip((limit for limit, _, _ in _UNITS), ("seconds", "milliseconds", "microseconds", "nanoseconds"), strict=True))
+"""The unit of an epoch number, by what it is less than."""
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?", re.IGNORECASE)
 _TACTIC = re.compile(r"TA\d{4}", re.IGNORECASE)
+_NOBODY = frozenset({"-", "n/a", "none", "null", "unknown", "0.0.0.0", "::"})  # noqa: S104 - what tools write for "no address"
 
 
 def parse_time(value: Any, tz: tzinfo) -> tuple[int | None, str | None]:
@@ -184,6 +188,57 @@ def first(record: Mapping[str, Any], names: Iterable[str]) -> str | None:
     return None
 
 
+def dig_texts(record: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
+    """Every text at some dotted paths, in their order; `[]` after a name stands for each item of a list."""
+    return [one for path in paths if (value := _at(record, path)) is not None for one in _leaves(value)]
+
+
+def dig_text(record: Mapping[str, Any], paths: Iterable[str]) -> str | None:
+    """The first text at some dotted paths, the most preferred first (as `dig_texts` takes them)."""
+    for path in paths:
+        value = _at(record, path)
+        if value is not None and (found := text(value)) is not None:
+            return found
+    return None
+
+
+def _at(record: Mapping[str, Any], path: str) -> Any:
+    """The value at a path, which also may be a key as it is (an export as a table has such columns)."""
+    plain, steps = _steps(path)
+    value = record.get(plain)
+    if value is not None or len(steps) == 1 or steps[0] not in record:
+        return value
+    return _walk(record[steps[0]], steps, 1)
+
+
+@lru_cache(maxsize=4096)  # of every source's paths
+def _steps(path: str) -> tuple[str, tuple[str, ...]]:
+    plain = path.replace("[]", "")
+    return plain, tuple(plain.split("."))
+
+
+def _walk(value: Any, steps: tuple[str, ...], at: int) -> Any:
+    while at < len(steps):
+        if type(value) is dict:
+            value = value.get(steps[at])
+            at += 1
+        elif type(value) is list:
+            return [found for item in value if (found := _walk(item, steps, at)) is not None]
+        else:
+            return None
+    return value
+
+
+def _leaves(value: Any) -> Iterable[str]:
+    """Texts in lists, and in lists of lists, which is what a list of objects with lists comes to."""
+    if type(value) is str:
+        return () if not value or value.isspace() else (value,)
+    if type(value) is list:
+        return [one for item in value for one in _leaves(item)]
+    found = text(value)
+    return () if found is None else (found,)
+
+
 def json_text(value: Any) -> Any:
     """What JSON text in a field says; None where it says nothing readable. Other values as they are."""
     if not isinstance(value, str):
@@ -192,6 +247,25 @@ def json_text(value: Any) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         return None
+
+
+def lifted(record: Mapping[str, Any], fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Indicators out of typed fields: (indicator type, dotted path) pairs, in that order, each found pair once.
+
+    The type `hash` is whichever its length tells. What tools write for "nothing" (`-`, `N/A`, `0.0.0.0`, a digest of
+    zeros, …) is left out.
+    """
+    found: dict[tuple[str, str], None] = {}
+    for kind, path in fields:
+        value = _at(record, path)
+        if value is None:
+            continue
+        for one in _leaves(value):
+            if kind == "hash":
+                found.update((pair, None) for pair in hashes((one.strip(),)) if pair[1].strip("0"))
+            elif one.strip().lower() not in _NOBODY:
+                found[kind, one] = None
+    return list(found)
 
 
 def hashes(values: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -208,6 +282,22 @@ def severity_word(value: Any, scale: Mapping[Any, Severity], unknown: Severity) 
     if word is None:
         return unknown, ()
     found = scale.get(word.strip().lower())
+    return (unknown, ("severity_unknown",)) if found is None else (found, ())
+
+
+def severity_number(value: Any, scale: Mapping[Any, Severity], unknown: Severity) -> tuple[Severity, tuple[str, ...]]:
+    """A severity number, also as text, by the numbers at which a tool's bands begin, worst first.
+
+    `severity_unknown` for what is below them all, or no number; nothing to note where there is none.
+    """
+    word = text(value)
+    if word is None:
+        return unknown, ()
+    try:
+        number = float(word)
+    except ValueError:
+        return unknown, ("severity_unknown",)
+    found = next((severity for least, severity in scale.items() if number >= least), None)
     return (unknown, ("severity_unknown",)) if found is None else (found, ())
 
 
@@ -244,4 +334,6 @@ _TACTIC_IDS = {
     "TA0010": "Exfiltration",
     "TA0040": "Impact",
 }
+TACTICS = frozenset(_TACTIC_IDS.values())
+"""ATT&CK's own tactics, to tell them from those of a tool."""
 _TACTIC_NAMES = {name.replace(" ", "").lower(): name for name in _TACTIC_IDS.values()}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
+from alertstore import plugins as others
 from alertstore.errors import SourceError
 from alertstore.sources import registry
 from alertstore.sources.base import Source
 from alertstore.sources.generic import Generic
 
-OURS = ["suricata", "elastic", "sentinel", "splunk", "zeek", "hayabusa", "generic"]
+OURS = [*registry.BUILT_IN, *registry.LAST]
 
 
 class Mine(Generic):
@@ -34,8 +36,8 @@ def plugins(monkeypatch):
         "suricata": f"{__name__}:Mine",
     }
     found = [EntryPoint(name, value, registry.GROUP) for name, value in values.items()]
-    monkeypatch.setattr(registry, "entry_points", lambda group: found if group == registry.GROUP else [])
-    monkeypatch.delenv(registry.NO_PLUGINS, raising=False)
+    monkeypatch.setattr(others, "entry_points", lambda group: found if group == registry.GROUP else [])
+    monkeypatch.delenv(others.NO_PLUGINS, raising=False)
 
 
 AN_OBJECT = Mine()
@@ -43,9 +45,13 @@ AN_OBJECT.name = "object"
 
 
 def test_ours_come_in_order_and_keep_the_protocol(monkeypatch):
-    monkeypatch.setattr(registry, "entry_points", lambda group: [])
+    monkeypatch.setattr(others, "entry_points", lambda group: [])
     sources = registry.load_sources()
     assert [source.name for source in sources] == OURS
+    assert OURS[-1] == "generic"
+    assert set(OURS) == {
+        path.stem for path in Path(registry.__file__).parent.glob("*.py") if "\nSOURCE = " in path.read_text(encoding="utf-8")
+    }
     for source in sources:
         assert isinstance(source, Source)
         assert source.tool
@@ -77,7 +83,7 @@ def test_plugins_can_be_turned_off(plugins, monkeypatch):
     with pytest.raises(SourceError):
         registry.load_source("mine", plugins=False)
     assert registry.load_source("mine").name == "mine"
-    monkeypatch.setenv(registry.NO_PLUGINS, "1")
+    monkeypatch.setenv(others.NO_PLUGINS, "1")
     assert [source.name for source in registry.load_sources()] == OURS
 
 

@@ -144,3 +144,32 @@ def test_no_pattern_is_slow():
     hostile = ["1" * 63, "2015-03-29T17:01:38." + "1" * 40, " " * 60 + "x", "-" * 60]
     assert all(parse_time(value, UTC)[0] is None or value.isdigit() for value in hostile)
     assert values._TECHNIQUE.fullmatch("T" + "1" * 100_000) is None
+
+
+NESTED = {"a": [{"b": "1", "c": [{"d": "2"}, {"d": ["3", None]}]}, {"b": ["4", " "]}, 5], "flat.d": "6", "e": {"f": 7}}
+
+
+@pytest.mark.parametrize(
+    ("paths", "found"),
+    [
+        (("a[].b",), ["1", "4"]),
+        (("a[].c[].d",), ["2", "3"]),
+        (("flat.d", "e.f", "a"), ["6", "7", "5"]),
+        (("missing", "e.missing", "e"), []),
+    ],
+)
+def test_texts_at_paths(paths, found):
+    assert values.dig_texts(NESTED, paths) == found
+    assert values.dig_text(NESTED, paths) == (found[0] if found else None)
+
+
+def test_typed_fields_are_lifted_once_and_without_placeholders():
+    record = {"src": "192.0.2.1", "dst": ["192.0.2.1", "0.0.0.0", "::", " - "], "user": "N/A", "who": "mia", "nobody": "Unknown"}
+    record |= {"digests": [{"v": "a" * 32}, {"v": " " + "b" * 64}, {"v": "0" * 40}, {"v": "x"}]}
+    fields = (("ip", "src"), ("ip", "dst"), ("account", "user"), ("account", "who"), ("account", "nobody"), ("hash", "digests[].v"))
+    assert values.lifted(record, fields) == [
+        ("ip", "192.0.2.1"),
+        ("account", "mia"),
+        ("hash_md5", "a" * 32),
+        ("hash_sha256", "b" * 64),
+    ]

@@ -1,0 +1,126 @@
+"""Sigma rules, as SigmaHQ publishes them: one or several YAML documents a file, read by the library pySigma (extra `rules`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from alertstore.domain.drafts import NewRule
+from alertstore.errors import MissingExtraError
+from alertstore.sources.rulefiles import Found
+from alertstore.sources.values import tactics, techniques
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LARGEST = 4 << 20
+"""Characters of a file of Sigma rules. A long one is a page; the reader of YAML takes a second for a megabyte."""
+_RETIRED = frozenset({"deprecated", "unsupported"})
+
+
+def sigma_rules(text: str, where: str, source: str) -> Iterator[Found]:
+    """The rules of a file; each document that is none says why. Raises `MissingExtraError`."""
+    load, collection = _sigma()
+    if len(text) > LARGEST:
+        yield Found(where, None, f"longer than {LARGEST >> 20} million characters")
+        return
+    try:
+        documents = load(text)
+    except Exception as fault:  # noqa: BLE001 - the reader's own errors, and recursion
+        yield Found(where, None, f"not readable as YAML: {_line(fault)}")
+        return
+    joined = any(isinstance(one, dict) and "action" in one for one in documents)  # they tell of each other, and are read together
+    groups = [[one for one in documents if isinstance(one, dict)]] if joined else [[one] for one in documents if one is not None]
+    for number, group in enumerate(groups, 1):
+        place = f"{where}, rule {number}" if len(groups) > 1 else where
+        yield from _group(collection, group, place, source)
+
+
+def _group(collection: Any, documents: list[Any], where: str, source: str) -> Iterator[Found]:
+    if not isinstance(documents[0], dict):
+        yield Found(where, None, "not a Sigma rule: it has no fields")
+        return
+    try:
+        found = collection.from_dicts(documents, collect_errors=True, collect_filters=True, resolve_references=False)
+    except Exception as fault:  # noqa: BLE001 - whatever the library does on a strange document, it costs this one only
+        yield Found(where, None, f"not a Sigma rule: {_line(fault)}")
+        return
+    for one in found.rules:
+        try:
+            yield Found(where, _rule(one, source))
+        except ValueError as why:
+            yield Found(where, None, str(why))
+    if not found.rules and not found.filters:
+        yield Found(where, None, f"not a Sigma rule: {_line(found.errors[0]) if found.errors else 'no rule in it'}")
+
+
+def _rule(rule: Any, source: str) -> NewRule:
+    title = rule.title.strip() if isinstance(rule.title, str) else ""
+    uuid = rule.id if isinstance(rule.id, UUID) else None
+    if not title:
+        raise ValueError("it has no title")
+    if uuid is None:
+        raise ValueError("it has no id that is a UUID, by which alerts name their rule")
+    attack = [str(tag.name) for tag in rule.tags if tag.namespace == "attack"]
+    whole, parts = techniques(attack)
+    status = _word(rule.status)
+    return NewRule(
+        name=title,
+        source_rule_id=str(uuid),
+        source_name=source,
+        severity=_word(rule.level),
+        is_active=status not in _RETIRED,
+        mitre_tactics=tactics(_title(name) for name in attack if not any(c.isdigit() for c in name)),
+        mitre_techniques=whole,
+        mitre_subtechniques=parts,
+        data_sources=_data_sources(getattr(rule, "logsource", None)),
+        documentation=_documentation(rule, status),
+    )
+
+
+def _word(value: Any) -> str | None:
+    """An enum's word in small letters, or the text that stood there where it is none of its words."""
+    return value.name.lower() if hasattr(value, "name") else value if isinstance(value, str) else None
+
+
+def _title(name: str) -> str:
+    """A tactic's name as ATT&CK writes it, from that of a tag: `command-and-control`."""
+    return name.replace("-", " ").replace("_", " ").title().replace(" And ", " and ")
+
+
+def _data_sources(logsource: Any) -> list[str]:
+    named = (getattr(logsource, name, None) for name in ("product", "category", "service"))
+    return [one for one in named if isinstance(one, str) and one]
+
+
+def _documentation(rule: Any, status: str | None) -> str:
+    """What the author says of the rule: description, what it takes for something else, where to read on."""
+    parts = [rule.description.strip()] if isinstance(rule.description, str) else []
+    parts += [_listed("False positives", rule.falsepositives), _listed("References", rule.references)]
+    parts += [f"{name}: {said}" for name, said in (("Status", status), ("Author", rule.author)) if isinstance(said, str)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _listed(title: str, values: Any) -> str:
+    lines = [f"- {one}" for one in _texts(values)]
+    return "\n".join([f"{title}:", *lines]) if lines else ""
+
+
+def _texts(values: Any) -> Iterable[str]:
+    return [" ".join(str(one).split()) for one in values if one is not None] if isinstance(values, list) else []
+
+
+def _line(fault: Exception) -> str:
+    """An error in one line, without the excerpt that the YAML reader adds."""
+    return " ".join(str(fault).split())[:200] or type(fault).__name__
+
+
+def _sigma() -> tuple[Any, Any]:
+    try:
+        import yaml  # noqa: PLC0415 - comes with pySigma
+        from sigma.collection import SigmaCollection  # noqa: PLC0415 - an extra
+        from sigma.rule.base import SigmaYAMLLoader  # noqa: PLC0415 - as above
+    except ImportError:
+        feature = "reading Sigma rules"
+        raise MissingExtraError(feature, "rules") from None
+    return lambda text: list(yaml.load_all(text, Loader=SigmaYAMLLoader)), SigmaCollection
