@@ -65,6 +65,8 @@ def _ingest(store: AlertStore, source: str, record: dict[str, Any]) -> Answer:
     except AlertValidationError as fault:
         why = "; ".join(problem.message for problem in fault.problems)
         raise Refusal(422, "INVALID_PAYLOAD", f"Payload does not match expected structure for source '{source}': {why}.") from None
+    if result.outcome == "suppressed":
+        raise Refusal(422, "SUPPRESSED", f"Suppression {result.uuid} holds this record back; it is kept, and makes no alert.")
     if result.outcome == "new":
         return Answer(IngestResponse(alert_uuid=result.uuid, status="queued", is_duplicate=False, duplicate_count=None))
     try:

@@ -42,6 +42,27 @@ _HASHED = ("file.hash", "process.hash", "process.parent.hash", "dll.hash")
 _ALGORITHMS = ("sha256", "sha1", "md5")
 
 
+def _ways(*paths: str) -> tuple[str, ...]:
+    """A field of the alert, and of the alert in a search hit."""
+    return (*paths, *(f"_source.{path}" for path in paths))
+
+
+FIELDS = {
+    "title": _ways("kibana.alert.rule.name"),
+    "severity": _ways("kibana.alert.severity", "kibana.alert.rule.severity"),
+    "occurred_at": _ways("kibana.alert.original_time", "@timestamp"),
+    "description": _ways("kibana.alert.reason", "kibana.alert.rule.description"),
+    "tags": _ways("kibana.alert.rule.tags[]"),
+    "indicators": _ways(
+        *(path for _, paths in _FIELDS for path in paths), *(f"{path}.{algorithm}" for path in _HASHED for algorithm in _ALGORITHMS)
+    ),
+    "rule": _ways(
+        *("kibana.alert.rule.uuid", "kibana.alert.rule.rule_id", "kibana.alert.rule.name", "kibana.alert.rule.severity"),
+        *("kibana.alert.severity", "kibana.alert.rule.threat[]", "threat[]", "kibana.alert.rule.tags[]", "kibana.alert.rule.description"),
+    ),
+}
+
+
 class Elastic:
     """Alerts of Elastic Security's detection engine."""
 
@@ -49,6 +70,7 @@ class Elastic:
     tool = "Elastic Security (detection alerts)"
     signature = "an object with kibana.alert.rule fields, flat or nested, also under _source"
     severities = SEVERITIES
+    fields = FIELDS
 
     def claims(self, record: Record) -> bool:
         """An object with the name or the id of a Kibana rule."""

@@ -36,6 +36,15 @@ _FIELDS = (
     ("email", "email"),
 )
 _HASH_FIELDS = (("md5", "hash_md5"), ("sha1", "hash_sha1"), ("sha256", "hash_sha256"))
+FIELDS = {
+    "title": ("title",),
+    "severity": ("severity",),
+    "occurred_at": ("occurred_at",),
+    "description": ("description",),
+    "tags": ("tags[]",),
+    "indicators": ("indicators[].type", "indicators[].value", *(name for name, _ in (*_FIELDS, *_HASH_FIELDS)), "hash"),
+    "rule": ("rule_id", "rule_name"),
+}
 _TYPES = frozenset(IndicatorType)
 
 
@@ -46,6 +55,7 @@ class Generic:
     tool = "generic JSON"
     signature = "an object with a non-empty text title that no other tool claims"
     severities = SEVERITIES
+    fields = FIELDS
 
     def claims(self, record: Record) -> bool:
         """Anything with a title; asked after every other source."""

@@ -28,6 +28,15 @@ SEVERITIES = {
     "info": Severity.INFORMATIONAL,
     "undefined": Severity.PENDING,
 }
+FIELDS = {
+    "title": ("RuleTitle",),
+    "severity": ("Level",),
+    "occurred_at": ("Timestamp",),
+    "description": ("Details",),
+    "tags": ("OtherTags[]",),
+    "indicators": ("Details", "ExtraFieldInfo", "AllFieldInfo"),
+    "rule": ("RuleID", "RuleTitle", "Level", "MitreTactics[]", "MitreTags[]", "Channel"),
+}
 TACTICS = {
     "recon": "Reconnaissance",
     "resdev": "Resource Development",
@@ -71,6 +80,7 @@ class Hayabusa:
     tool = "Hayabusa (csv-timeline, json-timeline)"
     signature = "RuleTitle, Level, Computer and Channel, as columns or keys"
     severities = SEVERITIES
+    fields = FIELDS
 
     def claims(self, record: Record) -> bool:
         """A row or an object of a timeline, of any profile."""

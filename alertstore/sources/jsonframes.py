@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DAMAGED = "damaged: this is not a JSON object, the next one starts after it"
 CUT_OFF = "the file ends inside this record"
+TRAILING_COMMA = "a comma with no record after it"
 
 # Possessive (`++`, `*+`), and neither can fail: both are linear in what they pass over, and keep no memory of it.
 _PLAIN = rb"[\s,:+\-.0-9aefilnrstuyENI]*+"
@@ -39,7 +40,8 @@ _LOOKBACK = 512
 class Place:
     """Where the objects stand: at top level (`depth` None), or in a list that opens inside `depth` brackets.
 
-    `key` is the name of that list in its object (None: a top-level array). `line` is what stands before each
+    `key` is the name of that list in its object (None: a top-level array), `also` are names of others in the same object that
+    hold records as well. `line` is what stands before each
     record's `{` where records start on their own line (a line feed and the indentation), None where they do not;
     `gap` finds the next record after a damaged one, its match ending just before the `{`.
     """
@@ -48,6 +50,7 @@ class Place:
     key: bytes | None
     line: bytes | None
     gap: re.Pattern[bytes]
+    also: frozenset[bytes] = frozenset()
 
 
 class Objects:
@@ -71,11 +74,14 @@ class Objects:
                 return
             in_list = True
             mark = self._next_mark()
+            comma, self._start = self._start, None
             if mark is None:
                 if self._listing:
                     raise SourceError("the file ends in the middle of its list of records", advice=CUT_SHORT)
                 return
             if mark == _LIST_END and self._place.depth is not None:
+                if comma is not None:
+                    yield self._window.cut(comma, comma + 1, TRAILING_COMMA)
                 self._at += 1
                 self._listing = False
                 self._open = bytearray(b"{" * self._place.depth)
@@ -99,10 +105,15 @@ class Objects:
         return True
 
     def _next_mark(self) -> int | None:
-        """The first byte after blanks and commas, or None at the end of the stream."""
+        """The first byte after blanks and commas, or None at the end of the stream. `_start` is then the last of those commas."""
+        self._start = None
         while True:
-            text = self._window.text
-            self._at = _BETWEEN.match(text, self._at).end()  # type: ignore[union-attr]  # matches anything, also nothing
+            text, begun = self._window.text, self._at
+            self._at = _BETWEEN.match(text, begun).end()  # type: ignore[union-attr]  # matches anything, also nothing
+            if (comma := text.rfind(b",", begun, self._at)) >= 0:
+                self._start = comma
+            if self._start is not None and self._at - self._start > _LOOKBACK:  # nothing but blanks since: not worth remembering
+                self._start = None
             if self._at < len(text):
                 return text[self._at]
             if not self._more():
@@ -115,9 +126,11 @@ class Objects:
             if self._next_mark() == _LIST:
                 self._at += 1
                 self._listing = True
+            self._start = None
             return self._at < len(self._window.text)
+        names = place.also | {place.key}
         while (mark := self._step()) is not None:
-            if mark == _LIST and len(self._open) == place.depth and self._key_before(self._at) == place.key:
+            if mark == _LIST and len(self._open) == place.depth and self._key_before(self._at) in names:
                 self._at += 1
                 self._listing = True
                 return True

@@ -45,6 +45,20 @@ _TYPED = {
 }
 _DIGESTS = ("value", "Value", "hashvalue")
 _INCIDENT = "microsoft.securityinsights/incidents"
+FIELDS = {
+    "title": ("AlertDisplayName", "DisplayName", "AlertName", "properties.title"),
+    "severity": ("Severity", "AlertSeverity", "properties.severity"),
+    "occurred_at": ("StartTimeUtc", "StartTime", "TimeGenerated", "properties.firstActivityTimeUtc", "properties.createdTimeUtc"),
+    "description": ("Description", "properties.description"),
+    "tags": ("properties.labels[].labelName",),
+    "indicators": ("Entities[]", "entities[]", "properties.entities[]"),
+    "rule": (
+        *("ExtendedProperties.Analytic Rule Ids", "AlertType", "AlertDisplayName", "DisplayName", "AlertName", "Severity", "AlertSeverity"),
+        *("Tactics", "Techniques", "ProductName", "properties.relatedAnalyticRuleIds[]", "properties.title", "properties.severity"),
+        *("properties.additionalData.tactics[]", "properties.additionalData.techniques[]"),
+        "properties.additionalData.alertProductNames[]",
+    ),
+}
 
 
 class Sentinel:
@@ -54,6 +68,7 @@ class Sentinel:
     tool = "Microsoft Sentinel (SecurityAlert table, incidents)"
     signature = "SystemAlertId with ProviderName and AlertName; or type Microsoft.SecurityInsights/Incidents"
     severities = SEVERITIES
+    fields = FIELDS
 
     def claims(self, record: Record) -> bool:
         """A row of the table, or an incident."""

@@ -45,6 +45,25 @@ _FIELDS = (
     ("account", ("user", "src_user", "dest_user")),
 )
 _HASH_FIELDS = ("file_hash", "process_hash", "hash", "sha256", "sha1", "md5")
+
+
+def _ways(*names: str) -> tuple[str, ...]:
+    """A field of the event, and of the event as `result`."""
+    return (*names, *(f"result.{name}" for name in names))
+
+
+FIELDS = {
+    "title": _ways("rule_title", "search_name", "rule_name", "source"),
+    "severity": _ways("urgency", "severity"),
+    "occurred_at": _ways("_time"),
+    "description": _ways("rule_description", "savedsearch_description", "description"),
+    "tags": _ways("tag[]"),
+    "indicators": _ways(*_ADDRESSES, *(name for _, names in _FIELDS for name in names), *_HASH_FIELDS),
+    "rule": _ways(
+        *("search_name", "source", "rule_name", "rule_title", "severity", "urgency", "rule_description", "savedsearch_description"),
+        *("annotations.mitre_attack[]", "annotations.mitre_attack.mitre_tactic[]", "mitre_attack_technique[]", "mitre_attack_tactic[]"),
+    ),
+}
 _NOBODY = frozenset({"unknown", "-", "n/a", "none"})
 
 
@@ -55,6 +74,7 @@ class Splunk:
     tool = "Splunk (ES notable events, alert webhooks)"
     signature = "index notable, or an event_id with @@notable@@; or sid, search_name and a result object"
     severities = SEVERITIES
+    fields = FIELDS
 
     def claims(self, record: Record) -> bool:
         """A notable event, also as `result` of an export, or a webhook's body."""

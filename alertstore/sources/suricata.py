@@ -19,6 +19,22 @@ SEVERITIES = {
     3: Severity.LOW,
     4: Severity.INFORMATIONAL,  # and whatever a rule sets beyond, up to 255
 }
+FIELDS = {
+    "title": ("alert.signature", "alert.gid", "alert.signature_id"),
+    "severity": ("alert.severity",),
+    "occurred_at": ("timestamp",),
+    "description": ("alert.category",),
+    "indicators": (
+        *("src_ip", "dest_ip", "http.hostname", "http.url", "tls.sni", "email.from", "email.to[]", "email.cc[]"),
+        *("dns.rrname", "dns.query[].rrname", "dns.queries[].rrname", "dns.answers[].rrname", "dns.authorities[].rrname"),
+        *("dns.answer.rrname", "dns.answer.answers[].rrname", "dns.answer.authorities[].rrname"),
+        *("files[].sha256", "files[].sha1", "files[].md5", "fileinfo.sha256", "fileinfo.sha1", "fileinfo.md5"),
+    ),
+    "rule": (
+        *("alert.signature_id", "alert.gid", "alert.signature", "alert.severity", "alert.metadata.mitre_technique_id[]"),
+        *("alert.metadata.mitre_tactic_id[]", "alert.metadata.mitre_tactic_name[]"),
+    ),
+}
 _HASH_FIELDS = ("sha256", "sha1", "md5")
 _DNS_LISTS = ("query", "queries", "answers", "authorities")
 
@@ -30,6 +46,7 @@ class Suricata:
     tool = "Suricata (EVE JSON)"
     signature = "a JSON object with event_type and timestamp; an alert where event_type is alert"
     severities = SEVERITIES
+    fields = FIELDS
 
     def claims(self, record: Record) -> bool:
         """An EVE event of any type."""

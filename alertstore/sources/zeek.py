@@ -21,6 +21,14 @@ SEVERITIES = {
 }
 # The connection's ends, and the notice's own, by the names of the log and those that shippers make of them.
 _ADDRESSES = ("src", "dst", "id.orig_h", "id.resp_h", "id_orig_h", "id_resp_h")
+FIELDS = {
+    "title": ("msg", "note"),
+    "severity": ("actions",),
+    "occurred_at": ("ts",),
+    "description": ("sub",),
+    "indicators": _ADDRESSES,
+    "rule": ("note",),
+}
 _STREAMS = ("_path", "@stream", "@path")
 _COMPANIONS = ("ts", "src", "suppress_for", "uid")
 
@@ -32,6 +40,7 @@ class Zeek:
     tool = "Zeek (notice.log)"
     signature = "note and msg columns or keys, of a stream called notice if it has a name"
     severities = SEVERITIES
+    fields = FIELDS
 
     def claims(self, record: Record) -> bool:
         """A notice; other logs have no `note`."""
