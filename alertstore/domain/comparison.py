@@ -72,13 +72,15 @@ def match_fingerprints(marks: bytearray, partners: array[int], alerts: Iterable[
     current, before, after = "", list[tuple[int, int]](), list[tuple[int, int]]()
     for fingerprint, number, occurred_at in alerts:
         marks[number] |= LIVE
+        if not fingerprint:
+            continue
         if fingerprint != current:
             _pair_off(marks, partners, before, after)
             current, before, after = fingerprint, [], []
         side = marks[number] & (BEFORE | AFTER | PAIRED)
-        if side == BEFORE and current:
+        if side == BEFORE:
             before.append((occurred_at, number))
-        elif side == AFTER and current:
+        elif side == AFTER:
             after.append((occurred_at, number))
     _pair_off(marks, partners, before, after)
 

@@ -31,6 +31,9 @@ MOST_WORK, LEAST_TRIED = 1_000_000, 200
 LARGE = 50
 """A list or object of more values is first taken out whole; where that changes nothing, none of it is used."""
 
+MOST_STOOD_IN = 200
+"""Of a record of more values it is not looked for what stands in for what."""
+
 RULE_ID = "rule id"
 Item = tuple[str, str]
 """An output and its value, as text: ("indicator", "ip:192.0.2.1")."""
@@ -177,6 +180,11 @@ def _take_apart(source: Source, record: Record, tz: tzinfo) -> _Apart:
         for item in _gone(source, whole, less, partial(replaced, record, path, f"{value}~"), tz):
             apart.origins.setdefault(item, []).append(path)
     _find_twins(source, record, tz, whole, apart.origins)
+    paths = [path for path, _ in leaves(record)]
+    if len(paths) <= MOST_STOOD_IN:
+        for item in [one for one in whole if one not in apart.origins]:
+            if found := _stand_ins(source, record, tz, item, paths):
+                apart.origins[item] = found
     return apart
 
 
@@ -230,6 +238,26 @@ def _find_twins(source: Source, record: Record, tz: tzinfo, whole: Mapping[Item,
         for item in _gone(source, whole, less, partial(_all_out, record, paths, "~"), tz):
             if item in missing:
                 origins.setdefault(item, []).extend(paths)
+
+
+def _stand_ins(source: Source, record: Record, tz: tzinfo, item: Item, paths: list[Path]) -> list[Path]:
+    """What stands in for each other, in other words: values of which no single one is missed, but all of them are. Empty for none."""
+    out: list[Path] = []
+    for path in paths:
+        less = _mapped(source, _all_out(record, [*out, path]), tz)
+        if less is None:  # no alert without it, which says nothing of this item
+            continue
+        out.append(path)
+        if item not in less:
+            break
+    else:
+        return []
+    for path in out[:-1]:
+        fewer = [one for one in out if one != path]
+        less = _mapped(source, _all_out(record, fewer), tz)
+        if less is not None and item not in less:
+            out = fewer
+    return out
 
 
 def _all_out(record: Any, paths: list[Path], put: str | None = None) -> Any:

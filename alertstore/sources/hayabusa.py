@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.drafts import NewAlert, NewRule
 from alertstore.domain.vocabulary import Severity
-from alertstore.sources.values import HASH_TYPES, hashes, parse_time, severity_word, tactics, techniques, text, texts
+from alertstore.sources.eventlog import digests
+from alertstore.sources.values import hashes, parse_time, severity_word, tactics, techniques, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +139,7 @@ def _indicators(record: Record) -> list[tuple[str, str]]:
         for name, value in _named(record.get(column)):
             kind = _FIELDS.get(name.lower())
             if kind == "hash":
-                found += hashes(_hash_values(value))
+                found += hashes(digests(value))
             elif kind is not None and value.strip().lower() not in _NOTHING:
                 found.append((kind, value.strip()))
     return list(dict.fromkeys(found))
@@ -155,12 +156,6 @@ def _named(value: Any) -> Iterator[tuple[str, str]]:
             name, colon, rest = part.partition(": ")
             if colon:
                 yield name.strip(), rest.strip()
-
-
-def _hash_values(value: str) -> list[str]:
-    """The digests in `SHA1=…,MD5=…,IMPHASH=…`; an import hash is as long as an MD5, and none."""
-    pairs = [piece.strip().rpartition("=") for piece in value.split(",")]
-    return [digest for name, _, digest in pairs if len(digest) in HASH_TYPES and name.upper() != "IMPHASH"]
 
 
 SOURCE = Hayabusa()

@@ -32,16 +32,16 @@ class Deciding(Recurring, Suppressing):
     """What becomes of the records of a batch."""
 
     def _keep(self, transaction: Transaction, batch: intake.Batch, by: tuple[str, str | None]) -> None:
-        """Save the decisions on a batch, and open the alerts again that its records reopened, each once."""
+        """Save the decisions on a batch, and open the alerts again that its records reopened."""
         if not batch.kept:
             return
         intake.save(self._repository, transaction, batch)
-        reopened = {kept.alert: kept.arrival.draft.subject for kept in batch.kept if kept.arrival.reopens}
+        reopened = [kept.arrival.draft.subject for kept in batch.kept if kept.arrival.reopens]  # each once: then it is active
         if not reopened:
             return
         deed = act(transaction, (by[0], by[1] or REPORTED_AGAIN))
         wanted, anything = AlertPatch(status=AlertStatus.OPEN), LifecyclePolicy.permissive()
-        states = [self._state(transaction.conn, uuid) for uuid in reopened.values()]
+        states = [self._state(transaction.conn, uuid) for uuid in reopened]
         alerts.save(transaction, [(number, decide_patch(state, wanted, deed, anything)) for number, state in states])
 
     def _rule_cache(self, source: Source) -> dict[Any, Any]:

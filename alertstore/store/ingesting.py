@@ -126,7 +126,9 @@ class Ingesting(Deciding):
         sums = {name: sum(getattr(one, name) for one in files) for name in intake.COUNTS}
         notes: Counter[str] = sum((Counter(one.notes) for one in files), Counter())
         rejections = tuple(rejection for one in files for rejection in one.first_rejections)[:FIRST_REJECTIONS]
-        result = ImportResult(None, str(folder), None, first_rejections=rejections, notes=notes, files=tuple(files), unread=tuple(sorted(unread)))
+        result = ImportResult(
+            None, str(folder), None, first_rejections=rejections, notes=notes, files=tuple(files), unread=tuple(sorted(unread))
+        )
         return _counted(result, sums)
 
     def _ingest_file(self, path: Path, sources: list[Source], tz: tzinfo, by: Any, progress: Any) -> ImportResult:

@@ -31,7 +31,7 @@ def test_every_command_of_the_contract_is_there():
     names = (
         "ingest list show triage escalate close patch tag note metrics rules history verify checkpoint backup migrate doctor "
         "sources imports rejected export demo custody evidence salvage keygen prove seal redact prune hold serve "
-        "sync conflicts resolve bundle diff recurrence"
+        "sync conflicts resolve bundle diff recurrence suppress suppressions lift suppressed enrich lists"
     )
     assert set(command.list_commands(None)) == set(names.split())
 

@@ -119,7 +119,7 @@ def test_what_sync_knows():
     assert (fold.remotes, fold.foreign_stores, fold.problems) == ({"soc1": (14, '{"a":"é"}')}, {"t": (5, "aa")}, [])
 
 
-REFUSED = {"seq": 4, "import_id": 1, "record": 2, "position": 30, "size": 9, "sha256": b"\1" * 32, "reason": "no JSON"}
+REFUSED = {"seq": 4, "import_id": 1, "record": 2, "position": 30, "size": 9, "sha256": b"\1" * 32, "reason": "no JSON", "suppression": None}
 
 
 def test_a_rejected_record_and_one_whose_bytes_are_gone():
@@ -144,8 +144,24 @@ INDICATOR = {
     "malice": "Malicious",
     "malice_source": "mia",
     "malice_overridden_at": 5,
+    "created_at": 4,
     "updated_at": 5,
+    "enrichment_results": None,
 }
+
+
+def test_a_record_that_was_held_back_is_carried_under_its_suppression():
+    held = carried_record(REFUSED | {"suppression": "s1"}, "00" * 32, BY)
+    alone = carried_record(REFUSED | {"suppression": "s1", "import_id": None, "record": None, "position": None}, "00" * 32, BY)
+    assert (held.subject, alone.subject) == (str(REFUSED["import_id"]), "s1")
+    assert held.facts["suppression"] == alone.facts["suppression"] == "s1"
+    assert "record" not in alone.facts
+
+
+def test_the_results_of_an_indicator_are_carried_as_content():
+    kept = carried_indicator("i3", INDICATOR | {"enrichment_results": "{}"}, BY)
+    gone = carried_indicator("i3", INDICATOR | {"enrichment_results": "{}", "value": redacted_indicator(3)}, BY)
+    assert (kept.content["results"], gone.content) == (b"{}", None)
 
 
 def test_a_verdict_and_one_on_a_value_that_is_gone():

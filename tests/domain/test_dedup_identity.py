@@ -107,7 +107,7 @@ def test_the_policy():
     st.sampled_from([0, 1, 50, 100, 1_000]),
 )
 def test_against_the_rule_said_plainly(alerts, at, window):
-    candidates = [candidate(number, time, active=active) for number, (time, active) in enumerate(alerts)]
+    candidates = [candidate(number, time, active=active) for number, (time, active) in enumerate(alerts, 1)]
     result = found(candidates, at, window=window)
     same = [one for one in candidates if one.occurred_at == at]
     near = [one for one in candidates if one.active and abs(one.occurred_at - at) <= window]

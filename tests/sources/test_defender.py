@@ -244,6 +244,34 @@ def test_times(more, micros, notes):
     assert (found.occurred_at, found.notes) == (micros, notes)
 
 
+PLACES = [
+    ("ip", "evidence[].lastExternalIpAddress", "192.0.2.1"),
+    ("ip", "evidence[].sourceAddress.ipAddress", "192.0.2.1"),
+    ("ip", "evidence[].senderIp", "192.0.2.1"),
+    ("url", "evidence[].url", "https://a.example"),
+    ("email", "evidence[].p2Sender.emailAddress", "mia@example.org"),
+    ("hash_sha256", "evidence[].sha256", "a" * 64),
+    ("hash_sha1", "evidence[].parentProcessImageFile.sha1", "c" * 40),
+    ("hash_sha256", "evidence[].fileDetails.sha256", "a" * 64),
+    ("account", "evidence[].userPrincipalName", "mia@example.org"),
+    ("ip", "hostStates[].publicIpAddress", "192.0.2.1"),
+    ("ip", "networkConnections[].sourceAddress", "192.0.2.1"),
+    ("hash_sha1", "processes[].fileHash.hashValue", "c" * 40),
+    ("ip", "cloudAppStates[].destinationServiceIp", "192.0.2.1"),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "value"), PLACES)
+def test_other_places_of_indicators(kind, path, value, placed):
+    bare = {"title": "T", "vendorInformation": {}, "eventDateTime": "2026-01-02T03:04:05Z"}
+    assert SOURCE.alert(bare | placed(path, value), UTC).indicators == [(kind, value)]
+
+
+@pytest.mark.parametrize("path", ["firstEvaluationDate", "alertCreationTime", "properties.timeGeneratedUtc", "createdDateTime"])
+def test_other_places_of_a_time(path, placed):
+    assert SOURCE.alert({"title": "T"} | placed(path, "2026-01-02T03:04:05Z"), UTC).occurred_at == AT
+
+
 @pytest.mark.parametrize(
     "record",
     [

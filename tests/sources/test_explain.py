@@ -61,6 +61,14 @@ def test_what_stands_twice_is_found_all_the_same():
     assert values["title", "Brute"][0] == ["AlertName", "AlertDisplayName"]
 
 
+def test_what_stands_in_for_each_other_in_other_words_is_found_together():
+    event = {"priority": "Notice", "rule": "Shell", "hostname": "n1", "source": "syscall", "tags": [], "output": "a shell"}
+    event |= {"time": "2026-01-01T09:02:02.4Z", "output_fields": {"evt.time": 1767258122400000123, "user.name": "root"}}
+    values, _ = told("falco", event)
+    assert values["occurred_at", "2026-01-01T09:02:02.400000Z"][0] == ["time", "output_fields.evt.time"]
+    assert values["title", "Shell"][0] == ["rule"]
+
+
 def test_notes_and_defaults_say_what_was_assumed():
     values, _ = told("generic", {"title": "x", "severity": "awful", "occurred_at": "2026-01-02 03:04:05", "tags": ["a", " ", "a"]})
     assert values["severity", "Pending"] == ([], "nothing in the record says how severe it is")

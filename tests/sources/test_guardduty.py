@@ -157,6 +157,27 @@ def test_times(fields, micros, notes):
     assert (alert.occurred_at, alert.notes) == (micros, notes)
 
 
+PLACES = [
+    ("ip", "service.action.networkConnectionAction.remoteIpDetails.ipAddressV6", "2001:db8::1"),
+    ("ip", "service.action.networkConnectionAction.localIpDetails.ipAddressV6", "2001:db8::1"),
+    ("ip", "service.action.awsApiCallAction.remoteIpDetails.ipAddressV6", "2001:db8::1"),
+    ("ip", "service.action.kubernetesApiCallAction.remoteIpDetails.ipAddressV4", "192.0.2.1"),
+    ("ip", "service.action.rdsLoginAttemptAction.remoteIpDetails.ipAddressV4", "192.0.2.1"),
+    ("ip", "resource.instanceDetails.networkInterfaces[].privateIpAddress", "192.0.2.1"),
+    ("account", "resource.rdsDbUserDetails.user", "mia"),
+    ("account", "resource.kubernetesDetails.kubernetesUserDetails.username", "mia"),
+    ("hash_sha256", "service.runtimeDetails.process.executableSha256", "a" * 64),
+    ("hash_md5", "service.ebsVolumeScanDetails.scanDetections.threatDetectedByName.threatNames[].filePaths[].hash", "b" * 32),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "value"), PLACES)
+def test_other_places_of_indicators(kind, path, value, placed):
+    inner = placed(path, value)
+    record = finding(inner.get("service"), **{name: one for name, one in inner.items() if name != "service"})
+    assert SOURCE.alert(record, UTC).indicators == [(kind, value)]
+
+
 @pytest.mark.parametrize(
     "record",
     [

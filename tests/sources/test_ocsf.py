@@ -172,6 +172,56 @@ def test_times(info, more, micros, notes):
     assert (alert.occurred_at, alert.notes) == (micros, notes)
 
 
+PLACES = [
+    *(
+        (kind, f"{where}{path}", value)
+        for where in ("", "evidences[].")
+        for kind, path, value in (
+            ("ip", "src_endpoint.ip", "192.0.2.1"),
+            ("ip", "dst_endpoint.ip", "192.0.2.1"),
+            ("domain", "query.hostname", "a.example"),
+            ("url", "url.url_string", "https://a.example"),
+            ("account", "actor.user.name", "mia"),
+            ("email", "actor.user.email_addr", "mia@example.org"),
+            ("account", "user.name", "mia"),
+            ("hash_sha1", "file.hashes[].value", "c" * 40),
+            ("hash_md5", "process.file.hashes[].value", "b" * 32),
+        )
+    ),
+    ("account", "observables[]", {"type": "User Name", "value": "mia"}),
+    ("email", "observables[]", {"type": "Email Address", "value": "mia@example.org"}),
+    ("url", "observables[]", {"type": "URL String", "value": "https://a.example"}),
+    ("hash_md5", "observables[]", {"type": "Hash", "value": "b" * 32}),
+    ("hash_sha1", "observables[]", {"type": "File Hash", "value": "c" * 40}),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "value"), PLACES)
+def test_every_place_of_an_indicator(kind, path, value, placed):
+    expected = value["value"] if isinstance(value, dict) else value
+    assert SOURCE.alert(finding(**placed(path, value)), UTC).indicators == [(kind, expected)]
+
+
+@pytest.mark.parametrize("path", ["finding.first_seen_time", "start_time", "finding_info.created_time_dt", "event_time"])
+def test_every_place_of_a_time(path, placed):
+    record = finding(time=None)
+    for name, inner in placed(path, "2026-01-02T03:04:05Z").items():
+        record[name] = (record.get(name) or {}) | inner if isinstance(inner, dict) else inner
+    assert SOURCE.alert(record, UTC).occurred_at == AT
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"), [("Unknown", "Pending"), ("Informational", "Informational"), ("Medium", "Medium"), ("High", "High")]
+)
+def test_a_severity_in_words(word, expected):
+    alert = SOURCE.alert(finding(severity_id=None, severity=word), UTC)
+    assert (alert.severity, alert.notes) == (expected, ())
+
+
+def test_an_analytic_without_an_id_is_known_by_its_name():
+    assert SOURCE.alert(finding({"analytic": {"name": "Analytic"}}), UTC).rule_id == "Analytic"
+
+
 @pytest.mark.parametrize(
     "record",
     [

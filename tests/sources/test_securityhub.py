@@ -181,6 +181,37 @@ def test_times(more, micros, notes):
     assert (alert.occurred_at, alert.notes) == (micros, notes)
 
 
+GUARDDUTY = "ProductFields.aws/guardduty/service/action"
+PLACES = [
+    ("ip", "Network.SourceIpV6", "2001:db8::1"),
+    ("domain", "Network.SourceDomain", "a.example"),
+    ("ip", "Network.DestinationIpV4", "192.0.2.1"),
+    ("ip", "Action.NetworkConnectionAction.RemoteIpDetails.IpAddressV4", "192.0.2.1"),
+    ("ip", "Action.AwsApiCallAction.RemoteIpDetails.IpAddressV4", "192.0.2.1"),
+    ("domain", "Action.AwsApiCallAction.DomainDetails.Domain", "a.example"),
+    ("domain", "Action.DnsRequestAction.Domain", "a.example"),
+    ("ip", "Action.PortProbeAction.PortProbeDetails[].LocalIpDetails.IpAddressV4", "192.0.2.1"),
+    ("ip", f"{GUARDDUTY}/networkConnectionAction/remoteIpDetails/ipAddressV4", "192.0.2.1"),
+    ("ip", f"{GUARDDUTY}/networkConnectionAction/localIpDetails/ipAddressV4", "192.0.2.1"),
+    ("ip", f"{GUARDDUTY}/awsApiCallAction/remoteIpDetails/ipAddressV4", "192.0.2.1"),
+    ("domain", f"{GUARDDUTY}/dnsRequestAction/domain", "a.example"),
+    ("ip", "Resources[].Details.AwsEc2Instance.IpV6Addresses[]", "2001:db8::1"),
+    ("account", "Resources[].Details.AwsIamUser.UserName", "mia"),
+    ("account", "Resources[].Details.AwsIamAccessKey.UserName", "mia"),
+    ("ip", "ThreatIntelIndicators[]", {"Type": "IPV4_ADDRESS", "Value": "192.0.2.1"}),
+    ("ip", "ThreatIntelIndicators[]", {"Type": "IPV6_ADDRESS", "Value": "2001:db8::1"}),
+    ("domain", "ThreatIntelIndicators[]", {"Type": "DOMAIN", "Value": "a.example"}),
+    ("hash_md5", "ThreatIntelIndicators[]", {"Type": "HASH_MD5", "Value": "b" * 32}),
+    ("hash_sha1", "ThreatIntelIndicators[]", {"Type": "HASH_SHA1", "Value": "c" * 40}),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "value"), PLACES)
+def test_other_places_of_indicators(kind, path, value, placed):
+    expected = value["Value"] if isinstance(value, dict) else value
+    assert SOURCE.alert(finding(**placed(path, value)), UTC).indicators == [(kind, expected)]
+
+
 @pytest.mark.parametrize(
     "record",
     [

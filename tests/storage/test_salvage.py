@@ -94,13 +94,19 @@ def test_the_shape_of_every_table_is_known():
 
         conn.executescript(schema_sql())
         tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    assert set(found) == set(TABLES) == {name for name in tables if not name.startswith(("search", "sqlite_"))}
+    assert set(found) == set(TABLES) == {name for name in tables if not name.startswith(("search", "sqlite_"))} - {"intel_entry"}
     assert set(TABLES) < set(roots)
 
 
 INDICATOR = {
     "id": 1, "type": "ip", "value": "192.0.2.1", "seq": 1, "created_at": 5, "updated_at": 5, "malice": "Pending", "malice_source": "enrichment",
-    "malice_overridden_at": None, "is_enriched": 0, "enrichment_results": None,
+    "malice_overridden_at": None, "is_enriched": 0, "enrichment_results": None, "enriched_seq": None,
+}  # fmt: skip
+
+
+ENRICHED = INDICATOR | {
+    "malice": "Malicious", "updated_at": 6, "is_enriched": 1, "enriched_seq": 7,
+    "enrichment_results": '{"a":{"extracted":{"malice":"Malicious"},"success":true}}',
 }  # fmt: skip
 
 
@@ -128,6 +134,15 @@ INDICATOR = {
         ("indicator", INDICATOR | {"malice": "Malicious", "malice_source": "analyst", "malice_overridden_at": 6, "updated_at": 6}, True),
         ("indicator", INDICATOR | {"malice_source": "enrichmemt"}, False),
         ("indicator", INDICATOR | {"is_enriched": 1}, False),
+        ("indicator", ENRICHED, True),
+        ("indicator", ENRICHED | {"malice": "Benign"}, False),
+        ("indicator", ENRICHED | {"malice": "Benign", "malice_source": "analyst", "malice_overridden_at": 6}, True),
+        ("indicator", ENRICHED | {"enriched_seq": None}, False),
+        ("indicator", ENRICHED | {"is_enriched": 0}, False),
+        ("indicator", ENRICHED | {"enrichment_results": "{}"}, False),
+        ("indicator", ENRICHED | {"enrichment_results": "[1]"}, False),
+        ("indicator", ENRICHED | {"enrichment_results": '{"a":{"success":true,"extracted":{"malice":"Evil"}}}'}, False),
+        ("suppression", {"uuid": "X"}, False),
         ("import", {"member": "raw_payload"}, True),
         ("alias", {"uuid": "x", "alert_id": 1, "seq": 1}, False),
         ("foreign_event", {"store_id": "a\0", "number": 1, "seq": 1}, False),

@@ -200,7 +200,7 @@ def test_a_file_and_the_same_file_again(alert_store, tmp_path):
     again = alert_store.ingest(path)
     assert (again.new, again.duplicates, again.seen, again.skipped) == (0, 0, 10, 1)
     assert list(alert_store.alerts()) == alerts_before
-    assert {e.kind for e in alert_store.events(after=size)} <= {"import_started", "import_finished", "record_rejected"}
+    assert {e.kind for e in alert_store.events(after=size)} <= {"import_started", "import_finished", "record_rejected", "records_seen"}
     assert alert_store.verify().ok
 
 

@@ -145,5 +145,5 @@ def test_the_fresh_file_is_the_released_schema(old, tmp_path):
     assert tables == {
         "setting", "event", "import", "detection_rule", "alert", "deleted_alert", "occurrence", "rejected_record", "indicator",
         "alert_indicator", "finding", "context_document", "part_salt", "signed_checkpoint", "pruned",
-        "sync_alert", "sync_remote", "alias", "foreign_event", "foreign_store",
+        "sync_alert", "sync_remote", "alias", "foreign_event", "foreign_store", "suppression", "intel_list", "intel_entry",
     }  # fmt: skip

@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from intel_rows import BAD, add_intel, load_feed
 from signing_cases import holds, key_of, sound, tampered
 from sync_rows import add_sync
 
@@ -25,6 +26,7 @@ def template(tmp_path_factory, fill):
     with AlertStore.open(folder / "s.db", clock=clock, ids=seeded_ids(), durability="normal") as store:
         uuids = triaged, closed, _ = fill(store, folder, clock)
         add_sync(store, *uuids)
+        add_intel(store)
         store.ingest(write_jsonl(folder / "more.json", [generic_alert(title="m"), {"title": 5}]), source="generic")
         store.set_indicator_malice("domain:b.example", "Suspicious")
         store.close_alert(closed, "Not Applicable")
@@ -73,8 +75,12 @@ def rows_of(path):
             "setting",
             "foreign_event",
             "foreign_store",
+            "suppression",
+            "intel_list",
+            "intel_entry",
         ]
-        return {table: conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables}
+        rows = {table: conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables}
+    return rows | {"indicator": [row[:-1] for row in rows["indicator"]]}  # enriched_seq names the event that carries the results
 
 
 def cut(store, clock):
@@ -100,7 +106,7 @@ def test_a_cut_changes_no_row(old_store, frozen_clock):
     assert opener.body["facts"]["authority"] == "retention 3.2"
     assert {event.kind.value for event in carried} == {
         "alert_carried", "record_carried", "import_carried", "indicator_carried", "detection_rule_carried", "context_document_carried",
-        "alert_synced", "alert_aliased", "remote_synced", "foreign_events_carried",
+        "alert_synced", "alert_aliased", "remote_synced", "foreign_events_carried", "suppression_carried", "intel_list_carried", "records_seen",
     }  # fmt: skip
     assert sound(old_store)
     assert cut(old_store, frozen_clock) == 0
@@ -159,14 +165,21 @@ def go_on(store, uuids):
     yield store.set_indicator_malice("ip:192.0.2.7", "Malicious")
     yield store.add(generic_alert(rule_id="R-1", extra="repeats"))
     yield store.add(generic_alert(title="fresh", rule_id="R-1"))
+    yield store.enrich(reason="anew")
+    yield load_feed(store, f"{BAD}\n203.0.113.10\n")
+    yield store.reset_indicator_malice(f"ip:{BAD}")
+    yield store.remove_list("hashes")
+    yield store.suppress(fingerprint=store.get(triaged).fingerprint, until=store._clock() + timedelta(days=2), reason="again")
+    yield store.lift_suppression(next(one.uuid for one in store.suppressions() if one.state == "active"))
     yield store.patch_rule(rules[0].uuid, is_active=False, documentation="later")
     yield store.patch_document(document.uuid, content="Look again.")
     yield store.patch_document(document.uuid, tags=["later"])
     yield store.redact(triaged, ["findings"], **BY)
     yield store.redact(triaged, ["record"], **BY)
     yield store.redact(closed, **BY)
-    for record in list(store.rejected_records()):
-        yield store.redact_rejected(record.import_id, record.record, **BY)
+    for record in [*store.rejected_records(), *store.suppressed_records()]:
+        number = record.seq if record.import_id is None else record.record
+        yield store.redact_rejected(record.import_id, number, **BY)
     yield store.add_indicators(closed, [("ip", "203.0.113.98")])
     yield store.delete_document(document.uuid)
     yield store.delete_alert(triaged)

@@ -12,6 +12,7 @@ from hashlib import sha256
 
 import pytest
 import test_verify
+from intel_rows import add_intel
 from sync_rows import add_sync, edited, synced
 from test_verify import TABLES, other, where
 
@@ -114,6 +115,7 @@ def make_file(folder, fill, steps):
     with AlertStore.open(path, clock=clock, ids=seeded_ids()) as store:
         one, two, gone = uuids = fill(store, folder, clock)
         add_sync(store, *uuids)
+        add_intel(store)
         for step in steps:
             clock.advance(minutes=1)
             if step == "redact":
@@ -166,7 +168,7 @@ def row_changes(sample, *, all_rows):
         if rows:
             new = [
                 other(name, kind, value)
-                if name in {"id", "seq", "uuid", "name", "alert_id", "value", "sha256", "size", "store_id"} and value is not None
+                if name in {"id", "seq", "uuid", "name", "alert_id", "value", "sha256", "size", "store_id", "key"} and value is not None
                 else value
                 for (name, kind), value in zip(columns, rows[0], strict=True)
             ]
@@ -265,7 +267,11 @@ def severity(_, body):
 
 
 FORGERIES = {
-    "another actor": lambda _, body: body.replace(b'"actor":"mia"', b'"actor":"eve"'),
+    "another actor": lambda _, body: body if b'"kind":"suppression_' in body else body.replace(b'"actor":"mia"', b'"actor":"eve"'),
+    "another author": lambda _, body: body.replace(b'"actor":"mia"', b'"actor":"eve"') if b'"kind":"suppression_' in body else body,
+    "a later end": lambda _, body: body.replace(b'"until":17', b'"until":18'),
+    "other entries": lambda _, body: body.replace(b'"entries":3', b'"entries":4'),
+    "results of nobody": lambda _, body: body.replace(b'"content":{"', b'"content":{"x') if b"indicators_enriched" in body else body,
     "another reason": lambda _, body: body.replace(b"two hosts", b"no reason"),
     "another severity": severity,
     "a blank": lambda seq, body: b" " + body if seq == 3 else body,

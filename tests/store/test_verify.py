@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from intel_rows import add_intel
 from signing_cases import key_of
 from sync_rows import add_sync
 
@@ -45,9 +46,12 @@ def templates(tmp_path_factory, fill):
     with AlertStore.open(folder / "whole", clock=clock, ids=seeded_ids(), durability="normal") as store:
         _, closed, _ = uuids = fill(store, folder, clock)
         add_sync(store, *uuids)
+        held, _, (lonely, _, _) = add_intel(store)
+        store.redact_rejected(held, 1, authority="order 7")
         found = store.ingest(write_jsonl(folder / "bad.json", [{"title": 5}, {"title": 6}]), source="generic")
         store.redact_rejected(found.id, 1, authority="order 7")
-        store.redact(closed, ["content"], authority="order 7")
+        for uuid in (closed, lonely):
+            store.redact(uuid, ["content"], authority="order 7")
         store.sign(key_of(1))
         store.rotate_key(key_of(1), key_of(2))
         store.add_finding(store.add(generic_alert(title="of the second epoch")).alert.uuid, "new")
@@ -117,7 +121,7 @@ def other(column, kind, value):
         return 1 - value
     if kind == "INTEGER":
         return 1 if value is None else value + 1_000
-    if kind == "BLOB":
+    if kind == "BLOB" or isinstance(value, bytes):
         return b"x" * 16 if value is None else value[:-1] + bytes([value[-1] ^ 1]) if value else b"x"
     return "x" if value is None else value + "x"
 
@@ -144,7 +148,8 @@ def test_every_column_is_compared(store, tamper, table, column):
         new[place] = other(column, columns[place][1], row[place])
         change = f"UPDATE {table} SET {column} = ? WHERE {where(columns)}"
         assert tamper((change, (new[place], *row))) == 1
-        if store.verify().ok and not (column in {"id", "type", "value"} and is_erased(table, row)):
+        named = column in {"id", "type", "value"} and is_erased(table, row)
+        if store.verify().ok and not named and not (column == "salt" and is_superseded(tamper.conn, row)):
             missed.append((row[0], row[place], new[place]))
         assert tamper((change, (row[place], *new))) == 1
     assert missed == []
@@ -173,6 +178,13 @@ def is_erased(table, row):
     return table == "indicator" and row[2].startswith(" [redacted ")
 
 
+def is_superseded(conn, row):
+    """A salt of results that no indicator has any more opens nothing, and nothing can be held against it."""
+    kind = conn.execute("SELECT kind FROM event WHERE seq = ?", row[:1]).fetchone()
+    newest = {seq for (seq,) in conn.execute("SELECT enriched_seq FROM indicator")}
+    return kind == ("indicators_enriched",) and row[0] not in newest
+
+
 @both
 @pytest.mark.parametrize("table", TABLES)
 def test_every_row_too_many_is_seen(store, tamper, table, which):
@@ -185,7 +197,7 @@ def test_every_row_too_many_is_seen(store, tamper, table, which):
     row = list(tamper.conn.execute(f"SELECT {names} FROM {table}").fetchone())
     for place, (name, kind) in enumerate(columns):
         if (
-            name in {"id", "seq", "uuid", "name", "alert_id", "value", "sha256", "source_rule_id", "size", "store_id"}
+            name in {"id", "seq", "uuid", "name", "alert_id", "value", "sha256", "source_rule_id", "size", "store_id", "key"}
             and row[place] is not None
         ):
             row[place] = other(name, kind, row[place])
@@ -256,7 +268,7 @@ def test_an_indicator_that_no_event_named(alert_store):
     make_alert(alert_store)
     with closing(sqlite3.connect(alert_store.path)) as conn, conn:
         conn.execute(
-            "INSERT INTO indicator SELECT 99, type, '6.6.6.6', seq, created_at, updated_at, malice, malice_source, NULL, 0, NULL FROM indicator LIMIT 1"
+            "INSERT INTO indicator SELECT 99, type, '6.6.6.6', seq, created_at, updated_at, malice, malice_source, NULL, 0, NULL, NULL FROM indicator LIMIT 1"
         )
     assert not alert_store.verify().ok
 
