@@ -25,11 +25,12 @@ SAMPLE = 100
 
 # The names under which tools and APIs hand out lists of records, in small letters.
 _LIST_KEYS = frozenset(
-    b"alerts data detections events findings hits incidents items objects records resources response result results value".split()
+    b"alerts data detections events findings hits incidents issues items nodes objects records resources response responses result results "
+    b"value".split()
 )
 # Lists that stand side by side in one answer, each with records: Proofpoint TAP's.
 _TOGETHER = frozenset((b"clicksBlocked", b"clicksPermitted", b"messagesBlocked", b"messagesDelivered"))
-_DEEPEST_LIST = 2  # {"hits": {"hits": [
+_DEEPEST_LIST = 3  # {"data": {"issues": {"nodes": [
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _OBJECT_FOLLOWS = re.compile(rb"\[\s*\{")
 _FIRST_NAME = re.compile(rb'\{\s*("(?:[^"\\]|\\.){1,100}"\s*:)')
@@ -39,7 +40,7 @@ _MOST_COLUMNS = 4096
 _LONGEST_HEADER = 1 << 17
 """Bytes of a table's first row, which stands in the event of its import."""
 _TOP = 1 << 20
-"""Bytes of a file in which its first lines, or the name of its list, are looked for."""
+"""Bytes of a file in which its first lines are looked for."""
 
 
 @frozen
@@ -66,6 +67,11 @@ class Layout:
             return "lines of text"
         between = "tabs" if self.header.delimiter == TAB else self.header.delimiter
         return f"a table of {len(self.header.columns)} columns with {between} between them"
+
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether the records stand in a list within an object, of which there may be more further down."""
+        return self.place is not None and bool(self.place.depth)
 
     def frame(self, window: Window) -> Iterator[RawRecord]:
         """The records of a stream."""
@@ -138,7 +144,7 @@ def _wrappers(head: bytes) -> list[Layout]:
     """Lists of objects, under a name that lists of records have, near the top of the first object."""
     found: dict[tuple[int, bytes], Layout] = {}
     depth, key = 0, b""
-    for token in _TOKEN.finditer(head[:_TOP]):
+    for token in _TOKEN.finditer(head):
         mark = token[0]
         named = key.lower() in _LIST_KEYS or key in _TOGETHER
         if mark == b"[" and 0 < depth <= _DEEPEST_LIST and named and _OBJECT_FOLLOWS.match(head, token.start()):

@@ -130,7 +130,7 @@ def _recognise(stream: _Head, name: str, sources: Sequence[Source]) -> tuple[tup
                 for way, records in samples:
                     if any(_claims(source, record) for record in records):
                         return (source, way), encoding
-            some = any(records for _, records in samples)
+            some = any(records for way, records in samples if not way.is_wrapped)
         if stream.ended or some or len(stream.seen) > LONGEST_RECORD:
             break
         size = min(4 * size, LONGEST_RECORD + CHUNK)

@@ -106,6 +106,7 @@ def test_a_detection_that_raises_no_alert_is_kept():
         ({"severity": "MEDIUM"}, {}, "Medium", ()),
         ({"severity": "HIGH"}, {}, "High", ()),
         ({"severity": "NONE"}, {}, "Informational", ()),
+        ({"severity": "ERROR"}, {}, "Informational", ()),
         ({"severity": "UNKNOWN_SEVERITY"}, {}, "Pending", ()),
         (labels(severity="Medium"), {}, "Medium", ()),
         (labels(Severity="Info"), {"feedbackSummary": {"severityDisplay": "High"}}, "Informational", ()),
@@ -146,6 +147,21 @@ def test_times(more, micros, notes):
 )
 def test_what_only_looks_alike_is_not_ours(record):
     assert not SOURCE.claims(record)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("hash_sha1", "target.file.sha1", "c" * 40),
+        ("hash_sha256", "principal.process.file.sha256", "a" * 64),
+        ("hash_md5", "src.process.file.md5", "b" * 32),
+        ("ip", "observer.ip", "192.0.2.1"),
+        ("account", "intermediary.user.userid", "mia"),
+    ],
+)
+def test_other_places_of_indicators(kind, path, value, placed):
+    record = detection(**placed(f"collectionElements[].references[].event.{path}", value))
+    assert SOURCE.alert(record, UTC).indicators == [(kind, value)]
 
 
 def test_a_nameless_detection_is_refused():

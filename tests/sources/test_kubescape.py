@@ -69,6 +69,7 @@ def test_a_status_may_be_a_word():
         ({"scoreFactor": 0}, "Pending", ()),
         ({"severity": {"severity": "Critical"}}, "Critical", ()),
         ({"severity": "Low"}, "Low", ()),
+        ({"severity": "Medium"}, "Medium", ()),
         ({"severity": "Unknown"}, "Pending", ()),
         ({"severity": "Grave"}, "Pending", ("severity_unknown",)),
         ({"scoreFactor": "much"}, "Pending", ("severity_unknown",)),

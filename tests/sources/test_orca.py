@@ -87,6 +87,7 @@ def test_a_posted_alert():
 
 def test_an_alert_of_the_query_api():
     assert SOURCE.claims(QUERIED)
+    assert SOURCE.claims({"type": "Alert", "data": {"AlertId": {"value": "orca-2"}}})
     assert SOURCE.alert(QUERIED, UTC) == NewAlert("T", Severity.LOW, AT, "D", ["agent"], [], "kind")
 
 
@@ -110,6 +111,7 @@ def test_a_row():
         ({"OrcaScore": None}, "Pending", ()),
         ({"RiskLevel": "critical", "OrcaScore": 1}, "Critical", ()),
         ({"RiskLevel": "High"}, "High", ()),
+        ({"RiskLevel": "medium"}, "Medium", ()),
         ({"RiskLevel": "informational"}, "Informational", ()),
         ({"RiskLevel": "grave"}, "Pending", ("severity_unknown",)),
     ],

@@ -412,6 +412,18 @@ def test_a_list_of_the_same_name_elsewhere_in_a_wrapper_is_no_record():
     assert good(reading, found) == [{"title": "a"}]
 
 
+def test_a_list_behind_a_megabyte_of_another_list_is_found():
+    inventory = [{"resourceID": f"r{n}", "object": {"name": "x" * 400}} for n in range(4_000)]
+    data = json.dumps({"resources": inventory, "results": [{"title": "a"}, {"title": "b"}]}).encode()
+    assert len(data) > 1 << 20
+    assert [json.loads(one.raw) for one in read(data)[1]] == [{"title": "a"}, {"title": "b"}]
+
+
+def test_a_list_three_levels_down_is_found():
+    data = json.dumps({"data": {"issues": {"nodes": [{"title": "a"}]}}}).encode()
+    assert [json.loads(one.raw) for one in read(data)[1]] == [{"title": "a"}]
+
+
 def test_objects_on_lines_of_their_own_inside_a_wrapper_are_not_json_lines():
     data = b'{"took": 1, "results": [\n{"title": "a"},\n{"title": "b"}\n]}\n'
     reading, found = read(data)

@@ -146,6 +146,12 @@ def test_times(more, micros, notes):
     assert (alert.occurred_at, alert.notes) == (micros, notes)
 
 
+@pytest.mark.parametrize("name", ["cloudEventRuleDescription", "cloudConfigurationRuleDescription", "description"])
+def test_what_a_rule_of_another_kind_says_of_itself(name):
+    record = ISSUE | {"sourceRule": {"id": "r", "name": "T", name: "D"}}
+    assert (SOURCE.alert(record, UTC).description, SOURCE.rule(record).documentation) == ("D", "D")
+
+
 @pytest.mark.parametrize(
     "record",
     [
