@@ -31,7 +31,8 @@ def sighting_row(one: Sighting) -> dict[str, Any]:
 def known(indicator: Row, seen: Row | None) -> Iterator[str]:
     """Lines about an indicator; `seen` is its sighting, where there is one."""
     if indicator["malice_source"] != "enrichment":
-        yield f"{indicator['malice']} by {indicator['malice_source']}"
+        since = indicator["malice_overridden_at"]
+        yield f"{indicator['malice']} by {indicator['malice_source']}{f', {since[:_DAY]}' if since else ''}"
     if seen is not None:
         yield from _hits(seen)
     for provider, result in (indicator["enrichment_results"] or {}).items():

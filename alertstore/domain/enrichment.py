@@ -11,13 +11,14 @@ import json
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from attrs import field, frozen
 
 from alertstore.domain.changes import Act, effective_time
 from alertstore.domain.content import indicators_content
 from alertstore.domain.events import EventDraft, EventKind, canonical
+from alertstore.domain.payload import check_depth
 from alertstore.domain.vocabulary import EnrichmentStatus, Malice, worst_malice
 
 if TYPE_CHECKING:
@@ -83,14 +84,39 @@ class Judged(NamedTuple):
 
 
 def result(provider: str, answer: Answer | Failure | None, at: str) -> dict[str, Any]:
-    """A provider's result as it is kept; `at` is the time in words (RFC 3339)."""
+    """A provider's result as it is kept; `at` is the time in words (RFC 3339). An answer that cannot be kept is a failure."""
     said: dict[str, Any] = {"provider_name": provider, "success": True, "error_message": None, "extracted": None, "enriched_at": at}
-    if isinstance(answer, Failure):
-        return said | {"success": False, "status": "failed", "error_message": answer.message[:LONGEST_ERROR]}
     if answer is None:
         return said | {"status": "not_found"}
-    extracted = dict(answer.extracted) | ({} if answer.malice is None else {"malice": answer.malice.value})
-    return said | {"status": "success", "extracted": extracted}
+    if isinstance(answer, Answer):
+        try:
+            return said | {"status": "success", "extracted": _extracted(answer)}
+        except (AttributeError, RecursionError, TypeError, ValueError) as why:
+            answer = Failure(f"its answer cannot be kept: {why}")
+    elif not isinstance(answer, Failure):
+        answer = Failure(f"its answer is a {type(answer).__name__}")
+    message = answer.message.encode(errors="replace").decode().replace("\0", "\ufffd")  # it may quote what an attacker wrote
+    return said | {"success": False, "status": "failed", "error_message": message[:LONGEST_ERROR]}
+
+
+def _extracted(answer: Answer) -> dict[str, Any]:
+    """What an answer says, as it reads when it was kept. Raises one of several errors where it is no JSON without floats."""
+    text = _strict(dict(answer.extracted))
+    if len(text) > LONGEST_RESULT:
+        raise ValueError(f"{len(text):,} characters, of {LONGEST_RESULT:,} at most")
+    check_depth(text.encode())
+    extracted: dict[str, Any] = _whole(text)
+    if "malice" in extracted:
+        raise ValueError("its verdict stands among its fields")
+    return extracted if answer.malice is None else extracted | {"malice": Malice(answer.malice).value}
+
+
+def _no_float(digits: str) -> NoReturn:
+    raise ValueError(f"{digits} is a float")
+
+
+_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_whole = json.JSONDecoder(parse_float=_no_float).decode
 
 
 def merged(before: str | None, found: Mapping[str, dict[str, Any]]) -> str | None:

@@ -24,6 +24,12 @@ def rule_uuid(conn: sqlite3.Connection, rule: str) -> str:
     return str(uuid)
 
 
+def is_setting(setting: str, value: str) -> bool:
+    """Whether a setting is a policy that a store could have written."""
+    words = value.split(" ")
+    return setting.partition(":")[0] == USUAL and len(words) == 2 and all(word in list(Recurrence) for word in words)  # noqa: PLR2004 - inside, outside
+
+
 def name(conn: sqlite3.Connection, rule: str | None) -> str:
     """The name of the setting of the store's policy, or of a rule's. Raises as `rule_uuid` does."""
     return USUAL if rule is None else f"{USUAL}:{rule_uuid(conn, rule)}"

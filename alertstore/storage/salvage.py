@@ -17,6 +17,7 @@ from alertstore.storage import schema
 from alertstore.storage.carry import carry, opening_facts
 from alertstore.storage.oldhistory import OldHistory
 from alertstore.storage.opening import create_file
+from alertstore.storage.recurrence import is_setting
 from alertstore.storage.remains import Remains, as_text
 from alertstore.storage.restating import LEFT_OUT, RESTATED, Restating, UnfitError
 
@@ -122,7 +123,11 @@ class _Salvage:
         self._keep_history()
         with repository.writing(clock, ids) as transaction:
             self.store_id = transaction.new_uuid()
-            kept = [(row["name"], row["value"]) for row in self.remains.rows("setting") if row["name"] == HOLD]
+            kept = [
+                (row["name"], row["value"])
+                for row in self.remains.rows("setting")
+                if row["name"] == HOLD or is_setting(row["name"], row["value"])
+            ]
             transaction.conn.executemany("INSERT INTO setting (name, value) VALUES (?, ?)", [("store_id", self.store_id), *kept])
             self._take_all(Restating(self.remains, self.history, transaction))
             opening = opening_facts(transaction.conn)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 """Indicators of one transaction; also alerts."""
+
+_NAME = re.compile("[!-~](?:[ -~]{0,98}[!-~])?")
 
 USUAL = ("lists", "special-purpose")
 """The enrichers that are asked where none are named: they need nothing but the store."""
@@ -156,10 +160,10 @@ class Enriching(Reads):
             raise AlertValidationError([FieldProblem("using", "must be names of enrichers, or enrichers", using)])
         conn, plugins = self._repository.conn, self._plugins
         found = [load_enricher(one, conn=conn, plugins=plugins) if isinstance(one, str) else one for one in using]
-        wrong = [one for one in found if not isinstance(one, Enricher)]
-        names = [one.name for one in found if isinstance(one, Enricher)]
-        if wrong or len(set(names)) < len(names):
-            raise AlertValidationError([FieldProblem("using", "must be names of enrichers, or enrichers, each once", using)])
+        names = [one.name for one in found if isinstance(one, Enricher) and _can_be_asked(one)]
+        if len(set(names)) < len(found):
+            message = "must be names of enrichers, or enrichers, each once, with a name of at most 100 printable ASCII characters"
+            raise AlertValidationError([FieldProblem("using", message, using)])
         return found
 
     def _number(self, uuid: str | UUID) -> int:
@@ -229,20 +233,24 @@ class _Run:
         answers: Sequence[Answer | Failure | None]
         at = rfc3339(from_micros(now))
         try:
-            self._versions[enricher.name] = enricher.version()
+            version = enricher.version()
+            if not is_storable(version, LONGEST_REASON):
+                raise ValueError(f"its version {UNSTORABLE}")
+            self._versions[enricher.name] = version
             with self._store._read() if enricher.name == "lists" else nullcontext():  # noqa: SLF001 - as above
                 answers = enricher.look_up([(one.type, one.value) for one in wanted], now)
             if len(answers) != len(wanted):
                 raise ValueError(f"it gave {len(answers)} answers about {len(wanted)} indicators")
             nothing = result(enricher.name, None, at)  # one for all: most indicators are in no list
             results = [nothing if answer is None else result(enricher.name, answer, at) for answer in answers]
-        except StorageError:  # of the store itself, which the lists are in
-            raise
-        except Exception as fault:  # noqa: BLE001 - whatever an enricher raises, it fails alone
-            failure = Failure(f"{type(fault).__name__}: {fault}")
+        except Exception as fault:  # whatever an enricher raises, it fails alone
+            if isinstance(fault, StorageError) and enricher.name == "lists":  # of the store itself, which they are in
+                raise
             self._versions.setdefault(enricher.name, "")
-            self._failures.setdefault(enricher.name, failure.message)
-            results = [result(enricher.name, failure, at)] * len(wanted)
+            results = [result(enricher.name, _failure(fault), at)] * len(wanted)
+        failed = next((one["error_message"] for one in results if not one["success"]), None)
+        if failed is not None:
+            self._failures.setdefault(enricher.name, failed)
         for one, said in zip(wanted, results, strict=True):
             found.setdefault(one.number, {})[enricher.name] = said
 
@@ -263,6 +271,18 @@ def _stage(reading: ListReading, staged: Staging) -> int:
         staged.add(value if match == "exact" else f"{match}:{value}", line, malice, expires_at, note)
         taken += 1
     return taken
+
+
+def _failure(fault: Exception) -> Failure:
+    try:
+        return Failure(f"{type(fault).__name__}: {fault}")
+    except Exception:  # noqa: BLE001 - its text is the enricher's, too
+        return Failure(type(fault).__name__)
+
+
+def _can_be_asked(enricher: Enricher) -> bool:
+    """Whether what an enricher says of itself can stand in the history."""
+    return isinstance(enricher.name, str) and bool(_NAME.fullmatch(enricher.name)) and isinstance(enricher.types, AbstractSet)
 
 
 def _file_name(path: object) -> str:

@@ -370,3 +370,16 @@ def test_one_event_a_batch(alert_store, tmp_path):
     events = seen_events(alert_store)
     assert (again.seen, [sum(n for _, n in event.body["facts"]["occurrences"]) for event in events]) == (9_000, [4_000, 4_000, 1_000])
     assert all(len(event.body["facts"]["occurrences"]) == 1 for event in events)
+
+
+def test_a_salvaged_store_keeps_the_policies(tmp_path):
+    with AlertStore.open(tmp_path / "old.db") as store:
+        uuid = store.add(at(0, rule_id="R-7")).uuid
+        store.set_recurrence("count", "reopen")
+        store.set_recurrence("reopen", rule="R-7")
+        policies = store.recurrence(), store.rule_recurrences()
+    AlertStore.salvage(tmp_path / "old.db", tmp_path / "new.db")
+    with AlertStore.open(tmp_path / "new.db") as store:
+        assert (store.recurrence(), store.rule_recurrences()) == policies
+        assert store.get(uuid).detection_rule is not None
+        assert store.verify().ok
