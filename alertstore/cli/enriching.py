@@ -47,9 +47,9 @@ def enrich(
     psl: str | None,
     reason: str | None,
 ) -> None:
-    """Ask what is known of the indicators of alerts, of all by default.
+    """Ask what is known of the indicators of alerts.
 
-    Nothing is asked but what is on this machine. An indicator's malice becomes the worst verdict, unless an analyst set it.
+    Of all alerts, unless some are named. Nothing is asked but what is on this machine. An indicator's malice becomes the worst verdict, unless an analyst set it.
     Whoever fails is named, and stops nothing.
 
     \b
@@ -132,7 +132,7 @@ LISTS = (
     Column("ENTRIES", lambda row: f"{row['entries']:,}", right=True),
     Column("REFUSED", lambda row: f"{row['refused']:,}", right=True),
     Column("MALICE", lambda row: row["malice"]),
-    Column("FILE", lambda row: shortened(row["file"], LONGEST_FILE), least=100),
+    Column("FILE", lambda row: shortened(row["file"], LONGEST_FILE), least=120),
     Column("LOADED (UTC)", lambda row: minute(row["loaded_at"])),
 )
 

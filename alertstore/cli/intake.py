@@ -35,8 +35,8 @@ FIRST_REJECTIONS = 10
 SHORT = {"duplicates": "DUPLIC.", "suppressed": "SUPPR."}
 
 
-def _count(name: str) -> Column:
-    return Column(SHORT.get(name, name.upper()), lambda row: "" if row[name] is None else f"{row[name]:,}", right=True)
+def _count(name: str, least: int = 0) -> Column:
+    return Column(SHORT.get(name, name.upper()), lambda row: "" if row[name] is None else f"{row[name]:,}", right=True, least=least)
 
 
 def _shown(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
@@ -210,7 +210,9 @@ IMPORTS = (
     Column("ID", lambda row: row["id"], right=True),
     Column("STARTED (UTC)", lambda row: minute(row["started_at"])),
     Column("SOURCE", lambda row: row["source_name"]),
-    *map(_count, (name for name in COUNTS if name != "skipped")),
+    *map(_count, ("new", "duplicates", "seen")),
+    _count("suppressed", least=100),
+    _count("rejected"),
     Column("FILE", lambda row: ": ".join(filter(None, (row["name"], row["fault"]))), flexible=True, wrapped=True),
 )
 

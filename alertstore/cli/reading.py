@@ -70,9 +70,9 @@ def list_alerts(session: Session, /, *, out: Output, order_by: str, limit: int |
 @formatted
 @click.pass_obj
 def show(session: Session, /, *, out: Output, uuid: str, raw: bool) -> None:
-    """Show one alert with all that belongs to it, and where else its indicators were seen.
+    """Show one alert with all that belongs to it.
 
-    A unique ending of the uuid is enough, as the list's ID column has it.
+    Of each indicator it says which lists know it, and where else it was seen. A unique ending of the uuid is enough, as the list's ID column has it.
     """
     with session.open("ro") as store:
         uuid = resolve(store, uuid)

@@ -208,7 +208,9 @@ class Enriching(Reads):
 class _Run:
     """One enrichment in progress: who is asked, who failed, what came of it."""
 
-    def __init__(self, store: Enriching, asked: Sequence[Enricher], by: tuple[str, str | None], progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, store: Enriching, asked: Sequence[Enricher], by: tuple[str, str | None], progress: Callable[[int], None] | None
+    ) -> None:
         self._store, self._asked, self._by, self._progress = store, asked, by, progress
         self._counts = dict.fromkeys(("indicators", "changed", "verdicts", "alerts"), 0)
         self._versions: dict[str, str] = {}
@@ -288,4 +290,3 @@ def _can_be_asked(enricher: Enricher) -> bool:
 def _file_name(path: object) -> str:
     name = path if isinstance(path, str | os.PathLike) else getattr(path, "name", "stream")
     return os.path.basename(os.fspath(name) if isinstance(name, str | os.PathLike) else str(name)) or "stream"
-

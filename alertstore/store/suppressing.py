@@ -109,7 +109,9 @@ class Suppressing(Reads):
         """The suppressions in force; None where there are none."""
         return suppression.held_back(transaction.conn, self._store_id, transaction.now)
 
-    def _hold_back(self, transaction: Transaction, import_id: int | None, held: list[tuple[str, Readable]], by: tuple[str, str | None]) -> None:
+    def _hold_back(
+        self, transaction: Transaction, import_id: int | None, held: list[tuple[str, Readable]], by: tuple[str, str | None]
+    ) -> None:
         """Keep the records that suppressions (by uuid) hold back, each once."""
         if not held:
             return

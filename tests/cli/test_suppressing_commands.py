@@ -186,12 +186,14 @@ def test_tables(ruled, tmp_path, on_terminal):
     assert ruled("suppressions", "--csv").stdout.startswith("uuid,kind,target,name,author,reason,created_at,until,lifted_at")
 
 
-def test_counts_show_where_there_are_any(ruled, tmp_path, on_terminal):
+def test_counts_show_where_there_are_any(ruled, tmp_path, on_terminal, monkeypatch):
     write_jsonl(tmp_path / "in.jsonl", [record("R-1", n=1), record("R-1", n=2)])
     suppress(ruled, "--rule", "R-1", "--json")
     head, line = ruled("ingest", "in.jsonl").stdout.splitlines()
     assert head.split() == ["SOURCE", "NEW", "DUPLIC.", "SEEN", "SKIPPED", "SUPPR.", "REJECTED", "FILE"]
     assert line.split() == ["generic", "0", "0", "0", "0", "2", "0", "in.jsonl"]
+    assert "SUPPR." not in ruled("imports").stdout
+    monkeypatch.setenv("COLUMNS", "100")
     assert ruled("imports").stdout.splitlines()[1].split()[3:] == ["generic", "0", "0", "0", "2", "0", "in.jsonl"]
     (row,) = csv.DictReader(io.StringIO(ruled("ingest", "in.jsonl", "--csv").stdout))
     assert (row["suppressed"], row["new"]) == ("2", "0")

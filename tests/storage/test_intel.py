@@ -1,0 +1,68 @@
+"""Lists in the database: sorted, hashed, found again, and no entry left behind."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alertstore.domain.enrichment import entries_digest, entry_of
+from alertstore.storage import intel
+from alertstore.storage.schema import schema_sql
+
+keys = st.sampled_from(["ip:192.0.2.1", "domain:größer.example", "suffix:example", "hash_md5:" + "0f" * 16, "hash_sha256:" + "ab" * 32])
+entries = st.lists(
+    st.tuples(keys, st.integers(1, 9), st.none() | st.sampled_from(["Benign", "Malicious"]), st.none() | st.integers(0, 9), st.none()),
+    max_size=12,
+    unique_by=lambda entry: entry[1],
+)
+
+
+def database(found):
+    """A database with the entries as list 1, and what was hashed of them."""
+    conn = sqlite3.connect(":memory:")
+    conn.executescript(schema_sql())
+    with intel.Staging() as staged:
+        for one in found:
+            staged.add(*one)
+        told = entries_digest(intel._writing(conn, 1, staged.rows()))
+    conn.execute("INSERT INTO intel_list VALUES (1,'l','ioc','f','00',1,'Suspicious',?,0,?,5)", told)
+    return conn, told
+
+
+@given(entries)
+def test_the_rows_are_what_was_hashed_in_whatever_order_they_came(found):
+    conn, told = database(found)
+    again, same = database(found[::-1])
+    with closing(conn), closing(again):
+        assert told == same
+        assert intel.digests(conn).get(1, entries_digest([])) == told
+        assert told[0] == len({key for key, *_ in found})
+
+
+@given(entries, st.integers(0, 9))
+def test_a_key_is_found_until_it_expires(found, now):
+    conn, _ = database(found)
+    with closing(conn):
+        rows = conn.execute("SELECT key, line, malice, expires_at FROM intel_entry").fetchall()
+        asked = sorted({key for key, *_ in found} | {"ip:192.0.2.99"})
+        hits = {hit.key: hit for hit in intel.find(conn, asked, now)}
+        there = {key: row for key in asked for row in rows if row[0] == intel.stored_key(key) and (row[3] is None or row[3] > now)}
+        assert {key: (hit.line, hit.malice) for key, hit in hits.items()} == {
+            key: (row[1], row[2] or "Suspicious") for key, row in there.items()
+        }
+
+
+def test_more_keys_than_one_statement_takes_and_more_rows_than_one_write():
+    conn, told = database([(f"ip:{n}", n, None, None, None) for n in range(intel.ROWS + 1)])
+    with closing(conn):
+        assert told[0] == intel.ROWS + 1
+        assert len(intel.find(conn, [f"ip:{n}" for n in range(2 * intel.ASKED + 1)], 0)) == 2 * intel.ASKED + 1
+
+
+def test_a_hash_takes_only_its_bytes():
+    assert intel.stored_key("hash_md5:" + "0f" * 16) == b"\x0f" * 16
+    assert intel.stored_key("ip:192.0.2.1") == "ip:192.0.2.1"
+    assert entry_of((b"\x0f", 1, None, None, None)) == ["0f", 1, None, None, None]

@@ -1,0 +1,166 @@
+"""Suppression in the store: every record ends in one count, nothing is lost, and when it is over all is as it would have been."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from intel_rows import add_suppressions, lines, pairs
+from test_enriching import sound
+
+from alertstore import AlertNotFoundError, AlertStore, AlertValidationError, StoreReadOnlyError
+from alertstore.testing import FrozenClock, generic_alert, make_alert, seeded_ids
+
+COUNTS = ("new", "duplicates", "seen", "skipped", "suppressed", "rejected")
+
+
+def until(clock, **ahead):
+    return clock.now + timedelta(**(ahead or {"hours": 1}))
+
+
+records = st.lists(
+    st.builds(
+        lambda title, rule, ip, n: generic_alert(title=title, n=n, indicators=pairs(f"ip:192.0.2.{ip}")) | ({"rule_id": rule} if rule else {}),
+        st.sampled_from(["a", "b", 5]), st.sampled_from([None, "R-1", "R-2"]), st.integers(1, 3), st.integers(0, 3),
+    ),
+    min_size=1, max_size=8,
+)  # fmt: skip
+holding = st.sets(st.sampled_from(["rule", "indicator", "fingerprint"]))
+
+
+@settings(max_examples=25)
+@given(records, holding)
+def test_every_record_ends_in_one_count_and_makes_its_alert_in_the_end(tmp_path_factory, found, kinds):
+    folder, clock = tmp_path_factory.mktemp("s"), FrozenClock()
+    shown = generic_alert(title="a", rule_id="R-1", indicators=pairs("ip:192.0.2.1"))
+    with (
+        AlertStore.open(folder / "s.db", clock=clock, ids=seeded_ids(), durability="normal") as store,
+        AlertStore.open(folder / "free.db", clock=clock, ids=seeded_ids(), durability="normal") as free,
+    ):
+        first = store.add(shown).alert
+        free.add(shown)
+        targets = {"rule": "R-1", "indicator": "ip:192.0.2.1", "fingerprint": first.fingerprint}
+        for kind in sorted(kinds):
+            store.suppress(**{kind: targets[kind]}, until=until(clock), reason="noise", actor="mia")
+        held = store.ingest(lines(found), source="generic")
+        assert sum(getattr(held, name) for name in COUNTS) == len(found)
+        assert len(store.suppressed_records()) == sum(one.held for one in store.suppressions()) == held.suppressed
+        assert sound(store)
+        clock.advance(hours=1)
+        after = store.ingest(lines(found), source="generic")
+        assert (after.suppressed, sum(getattr(after, name) for name in COUNTS)) == (0, len(found))
+        expected = free.ingest(lines(found), source="generic")
+        assert held.new + after.new == expected.new
+        assert held.duplicates + after.duplicates == expected.duplicates
+        assert shape(store) == shape(free)
+        assert sound(store)
+
+
+def shape(store):
+    return sorted(
+        (alert.title, alert.fingerprint, alert.duplicate_count, len(alert.indicators))
+        for alert in (store.get(item.uuid) for item in store.alerts(limit=100).items)
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"reason": ""}, {"reason": None}, {"reason": "\0"}, {"reason": "\ud800"}, {"until": None}, {"until": "tomorrow"}, {"until": 5},
+        {"until": FrozenClock().now}, {"until": FrozenClock().now - timedelta(days=1)}, {"fingerprint": None}, {"rule": "R-1"},
+        {"fingerprint": "0" * 31}, {"fingerprint": "x" * 32}, {"actor": " "}, {"actor": "\ud800"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_refused_leaves_no_trace(alert_store, frozen_clock, given):
+    before = alert_store.checkpoint()
+    with pytest.raises(AlertValidationError):
+        alert_store.suppress(**({"fingerprint": "0" * 32, "reason": "r", "until": until(frozen_clock)} | given))
+    assert (alert_store.checkpoint(), alert_store.suppressions()) == (before, [])
+
+
+@pytest.mark.parametrize("missing", ["reason", "until"])
+def test_reason_and_end_must_be_given(alert_store, frozen_clock, missing):
+    said = {"fingerprint": "0" * 32, "reason": "r", "until": until(frozen_clock)}
+    del said[missing]
+    with pytest.raises(TypeError):
+        alert_store.suppress(**said)
+
+
+@pytest.mark.parametrize("target", [{"rule": "R-none"}, {"indicator": "ip:192.0.2.99"}])
+def test_what_is_not_here_cannot_be_suppressed(alert_store, frozen_clock, target):
+    with pytest.raises(AlertNotFoundError):
+        alert_store.suppress(**target, reason="r", until=until(frozen_clock))
+
+
+@pytest.mark.parametrize("naive", [True, False])
+def test_the_end_is_a_time_of_the_stores_clock(alert_store, frozen_clock, naive):
+    alert = make_alert(alert_store, title="x")
+    end = until(frozen_clock).replace(tzinfo=None) if naive else until(frozen_clock)
+    made = alert_store.suppress(fingerprint=alert.fingerprint, until=end, reason="r", actor="mia")
+    assert (made.until, made.author, made.reason, made.state) == (end.replace(tzinfo=UTC), "mia", "r", "active")
+    frozen_clock.advance(minutes=59, seconds=59)
+    assert alert_store.add(generic_alert(title="x", n=1)).outcome == "suppressed"
+    frozen_clock.advance(seconds=1)
+    assert alert_store.suppressions()[0].state == "expired"
+    assert alert_store.add(generic_alert(title="x", n=1)).outcome == "duplicate"
+    with pytest.raises(AlertValidationError):
+        alert_store.lift_suppression(made.uuid)
+
+
+def test_a_record_that_was_reported_before_is_seen(alert_store, frozen_clock):
+    alert = make_alert(alert_store, title="x")
+    alert_store.suppress(fingerprint=alert.fingerprint, until=until(frozen_clock), reason="r")
+    assert alert_store.add(generic_alert(title="x")).outcome == "seen"
+    assert alert_store.get(alert.uuid).duplicate_count == 0
+
+
+def test_what_is_held_back_is_kept_once_with_its_bytes(alert_store):
+    found, (by_rule, by_indicator, lifted) = add_suppressions(alert_store)
+    kept = alert_store.suppressed_records()
+    assert [(one.suppression, one.import_id, one.record) for one in kept] == [
+        (by_rule.uuid, found, 1), (by_indicator.uuid, found, 2), (by_rule.uuid, None, None),
+    ]  # fmt: skip
+    assert all(len(one.raw) == one.size for one in kept)
+    assert alert_store.suppressed_records(by_indicator.uuid) == [kept[1]]
+    assert {one.uuid: one.state for one in alert_store.suppressions()}[lifted.uuid] == "lifted"
+    with pytest.raises(AlertValidationError):
+        alert_store.lift_suppression(lifted.uuid)
+    with pytest.raises(AlertNotFoundError):
+        alert_store.lift_suppression("0190aaaa-0000-7000-8000-000000000001")
+    with pytest.raises(AlertNotFoundError, match=by_rule.uuid):
+        _ = alert_store.add(generic_alert(title="alone", rule_id="R-held")).alert
+    assert sound(alert_store)
+
+
+def test_what_was_held_back_can_be_erased(alert_store):
+    found, _ = add_suppressions(alert_store)
+    *_, alone = alert_store.suppressed_records()
+    alert_store.redact_rejected(found, 1, authority="order 7")
+    alert_store.redact_rejected(None, alone.seq, authority="order 7")
+    erased = [one for one in alert_store.suppressed_records() if one.raw is None]
+    assert [one.title for one in erased] == ["[redacted]"] * 2
+    assert sound(alert_store)
+
+
+def test_a_store_that_is_only_read_refuses(alert_store, frozen_clock, open_again):
+    _, (made, *_) = add_suppressions(alert_store)
+    reader = open_again(mode="ro")
+    assert reader.suppressions() == alert_store.suppressions()
+    for call in (
+        lambda: reader.suppress(rule="R-held", until=until(frozen_clock), reason="r"),
+        lambda: reader.lift_suppression(made.uuid),
+    ):
+        with pytest.raises(StoreReadOnlyError):
+            call()
+
+
+def test_two_stores_on_one_file(alert_store, frozen_clock, open_again):
+    alert, other = make_alert(alert_store, title="x"), open_again()
+    made = other.suppress(fingerprint=alert.fingerprint, until=until(frozen_clock), reason="r")
+    assert alert_store.add(generic_alert(title="x", n=1)).outcome == "suppressed"
+    alert_store.lift_suppression(made.uuid)
+    assert other.add(generic_alert(title="x", n=1)).outcome == "duplicate"
+    assert sound(other)
