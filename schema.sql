@@ -181,7 +181,7 @@ CREATE TABLE occurrence (
   raw         BLOB
 ) STRICT;
 CREATE UNIQUE INDEX occurrence_identity ON occurrence (sha256, source_name);
-CREATE INDEX occurrence_alert ON occurrence (alert_id, import_id);
+CREATE INDEX occurrence_alert ON occurrence (alert_id, occurred_at, import_id);
 
 -- Records that made no alert: those that could not be read, with the reason and, up to a limit, their bytes (one for each event
 -- record_rejected), and those that a suppression held back (record_suppressed; suppression is its uuid, the reason their title). A record
@@ -266,7 +266,7 @@ CREATE TABLE intel_entry (
   malice     TEXT,
   expires_at INTEGER,
   note       TEXT,
-  PRIMARY KEY (key, list_id)
+  PRIMARY KEY (key, list_id, line)
 ) STRICT, WITHOUT ROWID;
 
 -- What people and programs found out about an alert; one for each event alert_finding_added (same seq).

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 Row = dict[str, Any]
-SCHEMA = "4a33ef82b982251f816988d5fc4d0397a8e91ac44c51289a6915ee4e99d4c62c"
+SCHEMA = "ce7dddc489158dd812fa3469f52b55e511507e4cde57e9e148a6f267c2a41b7c"
 """SHA-256 over what a store's schema holds, but for plain indexes and the tables that SQLite's search keeps for itself."""
 COLUMNS = (
     "uuid", "source_name", "severity", "status", "enrichment_status", "close_classification", "tags", "malice_override",
@@ -542,10 +542,10 @@ class Audit:
     def results(self, event: Event, parts: Mapping[int, str]) -> None:
         """Hold what enrichment found out about indicators against the newest event that has it; of a redacted one none has."""
         for number, part in parts.items():
-            row = next(self.rows("SELECT enriched_seq, enrichment_results AS text FROM indicator WHERE id = ?", number), None)
-            if row is not None and row["enriched_seq"] is None:
+            row = next(self.rows("SELECT value, enriched_seq, enrichment_results AS text FROM indicator WHERE id = ?", number), None)
+            if row is not None and row["enriched_seq"] is None and row["value"] == f" [redacted {number}]":
                 self.erased(event, part)
-            elif row is None or row["enriched_seq"] < event.seq or (row["enriched_seq"] == event.seq and row["text"] is None):
+            elif row is None or (row["enriched_seq"] or 0) < event.seq or (row["enriched_seq"] == event.seq and row["text"] is None):
                 self.problem("row", f"indicator number {number}: enriched_seq", event.seq, row and row["enriched_seq"])
             elif row["enriched_seq"] == event.seq:
                 self.checked["enriched"] += 1
@@ -648,9 +648,9 @@ class Audit:
     def entries(self, number: int) -> tuple[int, str]:
         """How many entries a list has, and the SHA-256 over them: canonical JSON, 1,000 at a time."""
         columns, digest, count = "key, line, malice, expires_at, note", sha256(), 0
-        cursor = self.conn.execute(f"SELECT {columns} FROM intel_entry WHERE list_id = ? ORDER BY key", (number,))
+        cursor = self.conn.execute(f"SELECT {columns} FROM intel_entry WHERE list_id = ? ORDER BY key, line", (number,))
         while chunk := cursor.fetchmany(1000):
-            digest.update(canonical([[key.hex() if isinstance(key, bytes) else key, *rest] for key, *rest in chunk]))
+            digest.update(canonical([[f"hash:{key.hex()}" if isinstance(key, bytes) else key, *rest] for key, *rest in chunk]))
             count += len(chunk)
         return count, digest.hexdigest()
 

@@ -112,13 +112,25 @@ NO_MATCH = Match()
 class Family:
     """The alerts of one fingerprint, in order of time, so that a look-up costs a logarithm of their number."""
 
-    __slots__ = ("_active", "_closed")
+    __slots__ = ("_active", "_closed", "_reported")
 
     def __init__(self, candidates: Iterable[Candidate] = ()) -> None:
         """Take the alerts there are."""
         ordered = sorted(candidates, key=_place)
         self._active = [one for one in ordered if one.active]
         self._closed = [one for one in ordered if not one.active]
+        self._reported: dict[int, Candidate] = {}
+
+    @property
+    def has_closed(self) -> bool:
+        """Whether any of them is Closed."""
+        return bool(self._closed)
+
+    def know(self, occurred_at: int, number: int) -> None:
+        """Know of a time at which a closed alert (by its number) was reported, besides its own."""
+        for one in self._closed:
+            if one.alert == number:
+                self._reported.setdefault(occurred_at, one)
 
     def add(self, made: Candidate) -> None:
         """Take in an alert just made."""
@@ -132,7 +144,8 @@ class Family:
     def match(self, occurred_at: int, now: int, window: int, by: str, policy: RecurrencePolicy = ALWAYS_NEW) -> Match:
         """Choose for a record of that time (contract, Ingest, Duplicates).
 
-        An alert with the very same time is the same event reported again and is joined whatever its status, which stays. Otherwise the
+        An alert with the very same time is the same event reported again and is joined whatever its status, which stays; so is a closed
+        one that was reported at that time before, as a duplicate (`know`). Otherwise the
         nearest active alert within the window is joined, the earlier on a tie. Otherwise the policy says what becomes of the record: of
         `inside` where a closed alert is within the window, else of `outside`. A new alert names the nearest closed one as its
         predecessor.
@@ -143,6 +156,8 @@ class Family:
         for one in (active, closed):
             if one is not None and one.occurred_at == occurred_at:
                 return Match(joins=one)
+        if (one := self._reported.get(occurred_at)) is not None:
+            return Match(joins=one)
         if by == "ingested_at":
             joins, near = (
                 _nearest([one for one in several if now - one.ingested_at <= window], occurred_at)

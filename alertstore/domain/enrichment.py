@@ -11,6 +11,7 @@ import json
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from attrs import field, frozen
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 SOURCE = "enrichment"
 """The source of a verdict that providers gave."""
+
+LISTS = "lists"
+"""The provider that looks indicators up in the lists of the store."""
+
+JUDGED_BY = "judged_by_lists"
+"""The setting that says by which version of the lists all enriched indicators were judged; empty where there were none."""
 
 RESULTS = "results"
 """The part of its content under which an event that carries an indicator commits to its results."""
@@ -230,7 +237,7 @@ CHUNK = 1000
 def entries_digest(entries: Iterable[Sequence[Any]]) -> tuple[int, str]:
     """How many entries of a list there are, and the SHA-256 (hex) over them, in the order of their keys.
 
-    An entry is [key, line, malice, expires_at, note], a hash's key as hex; hashed is the canonical JSON of lists of 1,000.
+    An entry is [key, line, malice, expires_at, note], a hash's key as `hash:` and its hex; hashed is the canonical JSON of lists of 1,000.
     """
     sha, count, left = sha256(), 0, iter(entries)
     while chunk := list(islice(left, CHUNK)):
@@ -246,21 +253,20 @@ EMPTY = sha256().hexdigest()
 def entry_of(row: Sequence[Any]) -> list[Any]:
     """An entry as it is hashed, from its row (key, line, malice, expires_at, note)."""
     key, *rest = row
-    return [key.hex() if isinstance(key, bytes) else key, *rest]
+    return [f"hash:{key.hex()}" if isinstance(key, bytes) else key, *rest]
 
 
-def worst_first(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Of rows (key, line, malice, ...) in the order of their keys, one for each key: the worst verdict, of several the first line."""
-    best: tuple[Any, ...] | None = None
+def longest_lasting(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Of rows (key, line, malice, expires_at, ...) in the order of keys and lines: for each key and verdict the one that lasts longest, of
+    several the first. So a key has few entries however often a file names it, and none that counts is lost.
+    """
+    best: dict[str | None, tuple[Any, ...]] = {}
+    key: Any = None
     for row in rows:
-        if best is not None and row[0] != best[0]:
-            yield best
-            best = None
-        if best is None or _rank(row) > _rank(best) or (_rank(row) == _rank(best) and row[1] < best[1]):
-            best = row
-    if best is not None:
-        yield best
-
-
-def _rank(row: tuple[Any, ...]) -> int:
-    return 0 if row[2] is None else Malice(row[2]).rank
+        if row[0] != key:
+            yield from sorted(best.values(), key=itemgetter(1))
+            best, key = {}, row[0]
+        known = best.get(row[2])
+        if known is None or (known[3] is not None and (row[3] is None or row[3] > known[3])):
+            best[row[2]] = row
+    yield from sorted(best.values(), key=itemgetter(1))

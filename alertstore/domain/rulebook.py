@@ -26,15 +26,14 @@ def wanted(rule: NewRule, kept: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None and value not in {"", ()}}
 
 
-def edited_fields(rule: DetectionRule, edits: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The fields of a rule that a person edited, by the bodies of its edits' events, oldest first.
+def edited_fields(edits: Iterable[Mapping[str, Any]], *, pruned: bool) -> set[str]:
+    """The fields of a rule that a person edited, by the bodies of its edits' events.
 
-    Where the rule was edited and no event says how (that part of the history was pruned), all of them may be.
+    Where the rule was edited before and no event says how any more (`pruned`), all of them may be.
     """
-    bodies = list(edits)
-    if not bodies and rule.updated_at != rule.created_at:
+    if pruned:
         return set(TOLD)
-    return {name for body in bodies if LOADED_FROM not in body.get("facts", {}) for name in body.get("changes", {})}
+    return {name for body in edits if LOADED_FROM not in body.get("facts", {}) for name in body.get("changes", {})}
 
 
 def filled(rule: NewRule, known: DetectionRule | None) -> NewRule:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Possessive throughout: a token is read once, whatever follows it.
-_TOKEN = re.compile(r"\s*+('(?:[^'\\]++|\\['\\])*+'|\[(?:[0-9]++|\*)\]|[A-Za-z_][A-Za-z0-9_-]*+|==?|[][():.,])\s*+")
+_TOKEN = re.compile(r"('(?:[^'\\]++|\\['\\])*+'|\[(?:[0-9]++|\*)\]|[A-Za-z_][A-Za-z0-9_-]*+|==?|[][():.,])\s*+")
 _ESCAPE = re.compile(r"\\(['\\])")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -64,7 +64,7 @@ def stix_type(path: str) -> IndicatorType | None:
 
 
 def _tokens(pattern: str) -> Iterator[str]:
-    at = 0
+    at, pattern = 0, pattern.strip()
     while at < len(pattern):
         found = _TOKEN.match(pattern, at)
         if found is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,8 +60,8 @@ class Listed:
         self._forms: tuple[str, tuple[frozenset[int], frozenset[int]], bool] | None = None
 
     def version(self) -> str:
-        """The SHA-256 over names and digests of all lists. What expires does so at a time, and not by version."""
-        return sha256(repr(intel.versions(self._conn)).encode()).hexdigest()
+        """What `storage.intel` says of the lists. What expires does so at a time, and not by version."""
+        return intel.version(self._conn)
 
     def look_up(self, indicators: Sequence[tuple[str, str]], now: int) -> list[Answer | None]:
         """The hits of each indicator, and the worst of their verdicts."""

@@ -18,9 +18,9 @@ LONGEST_REGEX = 1000
 MOST_WAYS = LONGEST_TEXT**3
 """Upper bound of the ways in which an expression can be tried on a text."""
 
-# The constructs that bear on how often a part is tried; all else is one character or position.
+# The constructs that bear on how often a part is tried; all else is one character or position. In a valid expression, sets are closed.
 _TOKEN = re.compile(
-    r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*+\]|\((?:\?(?:[aiLmsux-]*[:)]|P?<\w+>|P[=>]\w+|<?[=!]|>|\|))?|\)|\||[*+?]|\{\d*(?:,\d*)?\}|.", re.DOTALL
+    r"\\.|\[\^?\]?(?:[^\]\\]|\\.)*+\]?|\((?:\?(?:[aiLmsux-]*[:)]|P?<\w+>|P[=>]\w+|<?[=!]|>|\|))?|\)|\||[*+?]|\{\d*(?:,\d*)?\}|.", re.DOTALL
 )
 _REPEAT = re.compile(r"\{(\d*)(,?)(\d*)\}")
 _DELIMITED = re.compile(r"([/#~@])(.*)\1([a-zA-Z]*)", re.DOTALL)

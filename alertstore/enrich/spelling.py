@@ -24,10 +24,10 @@ _DEFANGED = re.compile(
     r"\[(?:\.|dot)\]|\((?:\.|dot)\)|\{(?:\.|dot)\}|\[:\]|\[(?:@|at)\]|\((?:@|at)\)|\[://\]|^\s*(?:hxxp|h\*\*p|meow)(?=s?\W)", re.IGNORECASE
 )
 _REFANGED = {"hxxp": "http", "h**p": "http", "meow": "http", "dot": ".", "at": "@"}
-_URL = re.compile(r"[a-z][a-z0-9+.-]*+://[^\s\x00-\x1f\ufffd]+", re.IGNORECASE)
-_HOST = re.compile(r"[a-z][a-z0-9+.-]*+://(?:[^/\\?#]*@)?(?:\[([0-9a-f:.]+)\]|([^/\\?#:@\[\]]+))(?::[0-9]*)?(?:[/\\?#]|$)", re.IGNORECASE)
-_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):[0-9]{1,5}")
-_DOMAIN = re.compile(r"(?=[^\n]{1,253}$)(?:[\w-]{1,63}\.)+(?![0-9]+$)[\w-]{2,63}")
+_URL = re.compile(r"\A[a-z][a-z0-9+.-]*+://[^\s\x00-\x1f\ufffd]+", re.IGNORECASE)
+_HOST = re.compile(r"\A[a-z][a-z0-9+.-]*+://(?:[^/\\?#]*@)?(?:\[([0-9a-f:.]+)\]|([^/\\?#:@\[\]]+))(?::[0-9]*)?(?:[/\\?#]|$)", re.IGNORECASE)
+_PORT = re.compile(r"\A(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):[0-9]{1,5}")
+_DOMAIN = re.compile(r"\A(?=[^\n]{1,253}$)(?:[\w-]{1,63}\.)+(?![0-9]+$)[\w-]{2,63}")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _HASHES = {32: IndicatorType.HASH_MD5, 40: IndicatorType.HASH_SHA1, 64: IndicatorType.HASH_SHA256}
 _MAPPED = IPv6Network("::ffff:0:0/96")

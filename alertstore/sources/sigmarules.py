@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,19 +14,26 @@ from alertstore.sources.values import tactics, techniques
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-LARGEST = 4 << 20
-"""Characters of a file of Sigma rules. A long one is a page; the reader of YAML takes a second for a megabyte."""
+LARGEST = 1 << 20
+"""Characters of a file of Sigma rules, also with its aliases written out. A long one is a page; a megabyte takes a second to read."""
+DEEPEST = 100
+"""Levels of lists and mappings in one another. The reader of YAML ends the process on some ten thousands."""
+_LONG_NUMBER = re.compile(r"[-+0-9_:.]{1000,}+")  # one with colons is a number to the base of 60, which takes the square of its length
 _RETIRED = frozenset({"deprecated", "unsupported"})
 
 
 def sigma_rules(text: str, where: str, source: str) -> Iterator[Found]:
     """The rules of a file; each document that is none says why. Raises `MissingExtraError`."""
-    load, collection = _sigma()
+    events, load, collection = _sigma()
     if len(text) > LARGEST:
-        yield Found(where, None, f"longer than {LARGEST >> 20} million characters")
+        yield Found(where, None, f"longer than {LARGEST:,} characters; split it")
         return
     try:
+        _check(events(text))
         documents = load(text)
+    except ValueError as why:
+        yield Found(where, None, str(why))
+        return
     except Exception as fault:  # noqa: BLE001 - the reader's own errors, and recursion
         yield Found(where, None, f"not readable as YAML: {_line(fault)}")
         return
@@ -34,6 +42,34 @@ def sigma_rules(text: str, where: str, source: str) -> Iterator[Found]:
     for number, group in enumerate(groups, 1):
         place = f"{where}, rule {number}" if len(groups) > 1 else where
         yield from _group(collection, group, place, source)
+
+
+def _check(events: Iterable[Any]) -> None:
+    """Raises ValueError for YAML that is small to write and not to read: an alias stands for all that its anchor has, aliases included."""
+    written: dict[str, int] = {}  # characters of what has an anchor, and one for each value
+    opened: list[tuple[str | None, int]] = []  # the anchor of each list and mapping, and the characters before it
+    so_far = 0
+    for event in events:
+        kind = type(event).__name__
+        if kind in {"SequenceStartEvent", "MappingStartEvent"}:
+            opened.append((event.anchor, so_far))
+            if len(opened) > DEEPEST:
+                raise ValueError(f"lists and mappings within one another, more than {DEEPEST} deep")
+        elif kind in {"SequenceEndEvent", "MappingEndEvent"}:
+            anchor, before = opened.pop()
+            so_far += 1
+            if anchor is not None:
+                written[anchor] = so_far - before
+        elif kind == "ScalarEvent":
+            if event.implicit[0] and _LONG_NUMBER.fullmatch(event.value):
+                raise ValueError("a number of a thousand digits or more")
+            so_far += len(event.value) + 1
+            if event.anchor is not None:
+                written[event.anchor] = len(event.value) + 1
+        elif kind == "AliasEvent":
+            so_far += written.get(event.anchor, 1)  # within its own anchor, or without one: the readers refuse both
+        if so_far > 2 * LARGEST:  # a value may take two characters, itself and the comma
+            raise ValueError(f"with its aliases written out longer than {LARGEST:,} characters")
 
 
 def _group(collection: Any, documents: list[Any], where: str, source: str) -> Iterator[Found]:
@@ -115,7 +151,7 @@ def _line(fault: Exception) -> str:
     return " ".join(str(fault).split())[:200] or type(fault).__name__
 
 
-def _sigma() -> tuple[Any, Any]:
+def _sigma() -> tuple[Any, Any, Any]:
     try:
         import yaml  # noqa: PLC0415 - comes with pySigma
         from sigma.collection import SigmaCollection  # noqa: PLC0415 - an extra
@@ -123,4 +159,8 @@ def _sigma() -> tuple[Any, Any]:
     except ImportError:
         feature = "reading Sigma rules"
         raise MissingExtraError(feature, "rules") from None
-    return lambda text: list(yaml.load_all(text, Loader=SigmaYAMLLoader)), SigmaCollection
+    return (
+        lambda text: yaml.parse(text, Loader=SigmaYAMLLoader),
+        lambda text: list(yaml.load_all(text, Loader=SigmaYAMLLoader)),
+        SigmaCollection,
+    )

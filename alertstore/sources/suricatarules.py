@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 LONGEST = 1 << 16
 """Characters of one rule."""
 _ACTIONS = "alert|pass|drop|sdrop|reject|rejectsrc|rejectdst|rejectboth|block|react|rewrite|log|config"
-_START = re.compile(rf"(?:{_ACTIONS})\s+[^(]*\(")
-_HEADER = re.compile(rf"(?:{_ACTIONS})\s+(\w+)?[^(]*\(")
+_START = re.compile(rf"(?:{_ACTIONS})\s++[^(]*+\(")  # possessive, as the ones below: a line of blanks costs no more than its length
+_HEADER = re.compile(rf"(?:{_ACTIONS})\s++(\w++)?[^(]*+\(")
 _HEADER_LINE = re.compile(rf"(?:{_ACTIONS})\s[^(]{{1,1000}}")  # its bracket opens on the next line
-# One option and its semicolon; possessive, so that a rule of nothing but quotes costs no more than its length.
-_OPTION = re.compile(r'\s*((?:[^;"\\()]++|\\.|\((?:[^()"\\]++|\\.)*+\)|"(?:[^"\\]++|\\.)*+"|[()])*+);', re.DOTALL)
+# One option and its semicolon; without the semicolon, what there is of the last one.
+_OPTION = re.compile(r'\s*+((?:[^;"\\()]++|\\.|\((?:[^()"\\]++|\\.)*+\)|"(?:[^"\\]++|\\.)*+"|[()])*+)(;?)', re.DOTALL)
 _ESCAPED = re.compile(r'\\([";\\:])')
 _DEFAULT_GID = "1"
 
@@ -101,7 +101,7 @@ def _options(text: str) -> dict[str, list[str]]:
         raise ValueError("its brackets do not close")
     found: dict[str, list[str]] = {}
     at, end = start.end(), len(text) - 1
-    while (option := _OPTION.match(text, at, end)) is not None:
+    while (option := _OPTION.match(text, at, end)) is not None and option[2]:
         name, _, value = option[1].partition(":")
         found.setdefault(name.strip(), []).append(value.strip())
         at = option.end()

@@ -7,6 +7,7 @@ import sqlite3
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from alertstore.domain.carrying import redacted_indicator
 from alertstore.domain.content import alert_content, indicators_content, record_content
 from alertstore.domain.enrichment import RESULTS
 from alertstore.domain.events import canonical
@@ -181,19 +182,19 @@ class Audit(Checks):
         """Hold the results of indicators against the newest event that has them; of one that was redacted none has them any more."""
         content = said.get("content", {})
         if said["kind"] == "indicators_enriched":
-            commits = {int(part): (part, digest) for part, digest in content.items()}
+            commits = {int(part): (part, digest) for part, digest in said["content"].items()}
         else:
             number = indicator_number(str(self.fold.settings.get("store_id")), said["subject"])
             commits = {-1 if number is None else number: (RESULTS, content[RESULTS])} if RESULTS in content else {}
-        sql = "SELECT id, enriched_seq, enrichment_results FROM indicator WHERE id IN (SELECT value FROM json_each(?))"
-        for number, newest, results in self.conn.execute(sql, (json.dumps(list(commits)),)).fetchall():
+        sql = "SELECT id, value, enriched_seq, enrichment_results FROM indicator WHERE id IN (SELECT value FROM json_each(?))"
+        for number, value, newest, results in self.conn.execute(sql, (json.dumps(list(commits)),)).fetchall():
             part, digest = commits.pop(number)
             if newest == seq and results is not None:
                 self.enriched += 1
                 self.opened(seq, part, digest, salt, results.encode())
-            elif newest is None:
+            elif newest is None and value == redacted_indicator(number):
                 self.forgotten(seq, salt, (part,))
-            elif newest <= seq:
+            elif newest is None or newest <= seq:
                 self.problems.append(Problem("row", f"indicator number {number}: enriched_seq", seq, newest))
         self.problems += [Problem("row", f"indicator number {number}", "a row", "no such indicator") for number in commits]
 

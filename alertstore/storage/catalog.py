@@ -42,13 +42,23 @@ def has_rule(conn: sqlite3.Connection, source_name: str | None, source_rule_id: 
     return conn.execute(sql, (source_rule_id, source_name)).fetchone() is not None
 
 
-def rule_edits(conn: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
-    """The bodies of all edits of rules, oldest first, by the rule's uuid. Looks through the whole history."""
+def rule_edits(conn: sqlite3.Connection) -> tuple[dict[str, list[dict[str, Any]]], set[str]]:
+    """The bodies of all edits of rules that are there, oldest first, by the rule's uuid; and the rules that were edited before, by
+    events that are gone. Looks through the whole history.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
-    for (stored,) in conn.execute("SELECT body FROM event WHERE kind = ? ORDER BY seq", (EventKind.DETECTION_RULE_UPDATED.value,)):
+    begun, pruned = set[str](), set[str]()
+    kinds = (EventKind.DETECTION_RULE_CREATED, EventKind.DETECTION_RULE_CARRIED, EventKind.DETECTION_RULE_UPDATED)
+    for kind, stored in conn.execute("SELECT kind, body FROM event WHERE kind IN (?, ?, ?) ORDER BY seq", kinds):
         body = json.loads(stored)
-        found.setdefault(body["subject"], []).append(body)
-    return found
+        uuid = body["subject"]
+        if kind == EventKind.DETECTION_RULE_UPDATED:
+            found.setdefault(uuid, []).append(body)
+        elif uuid not in begun:  # the oldest that tells the whole rule: what was edited before it is gone, or is no edit
+            begun.add(uuid)
+            if kind == EventKind.DETECTION_RULE_CARRIED and body["facts"]["updated_at"] != body["facts"]["created_at"]:
+                pruned.add(uuid)
+    return found, pruned
 
 
 def same_rules(conn: sqlite3.Connection, rule_ids: Sequence[str]) -> dict[str, DetectionRule]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from alertstore.domain.alert import AlertSummary
 
+_NUMBERED = (("id", "alert"), ("alert_id", "occurrence"))
 _LISTED = ", ".join(f"a.{name}" for name in rows.SUMMARY.split(", "))
 
 
@@ -25,8 +26,10 @@ def marks(conn: sqlite3.Connection, sides: Mapping[int, int]) -> bytearray:
     An alert is reported by an import that kept a record of it, or met one again that was kept before.
     """
     low, high = conn.execute("SELECT coalesce(min(seq), 0), coalesce(max(seq), -1) FROM occurrence").fetchone()
-    highest = conn.execute("SELECT max(coalesce(max(id), 0), (SELECT coalesce(max(alert_id), 0) FROM occurrence)) FROM alert").fetchone()[0]
-    _check_numbers(conn, low, high, highest)
+    sql = "SELECT coalesce(min(n), 1), coalesce(max(n), 0) FROM ({})"
+    ends = " UNION ALL ".join(f"SELECT {end}({name}) AS n FROM {table}" for name, table in _NUMBERED for end in ("min", "max"))
+    lowest, highest = conn.execute(sql.format(ends)).fetchone()
+    _check_numbers(conn, (low, high), (lowest, highest))
     again, first, last = _met_again(conn, sides, low, high)
     found, side_of = bytearray(highest + 1), sides.get
     # The first condition is left to SQLite, which passes over the rest faster than Python does.
@@ -40,8 +43,11 @@ def marks(conn: sqlite3.Connection, sides: Mapping[int, int]) -> bytearray:
     return found
 
 
-def _check_numbers(conn: sqlite3.Connection, low: int, high: int, highest: int) -> None:
-    """Refuse numbers that no store of this size has, before memory is taken for as many."""
+def _check_numbers(conn: sqlite3.Connection, records: tuple[int, int], alerts: tuple[int, int]) -> None:
+    """Refuse numbers that no store of this size has, before memory is taken for as many. After a salvage records count from below 1."""
+    (low, high), (lowest, highest) = records, alerts
+    if lowest < 1:
+        raise StoreDamagedError(f"alerts count from 1, and one is numbered {lowest:,}", advice="keep a copy, run verify, restore a backup")
     (pages,), (size,) = conn.execute("PRAGMA page_count").fetchone(), conn.execute("PRAGMA page_size").fetchone()
     if max(high - low, highest) > pages * size:
         message = f"a file of {pages * size:,} bytes holds no alert {highest:,} and no records from {low:,} to {high:,}"

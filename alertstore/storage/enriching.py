@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from alertstore.domain.enrichment import Enriched, Judged, decide_alert, decide_results, decide_verdict, merged, outcome
 from alertstore.domain.identity import indicator_uuid
 from alertstore.storage.alerts import refresh_malice
+from alertstore.storage.rows import told
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +25,7 @@ def indicators_after(conn: sqlite3.Connection, after: int, limit: int, *, known:
     """Indicators that an alert has, by number, from the one after `after`; `known`: only those that were enriched before."""
     only = "enriched_seq IS NOT NULL" if known else "EXISTS (SELECT 1 FROM alert_indicator l WHERE l.indicator_id = indicator.id)"
     sql = f"SELECT {_JUDGED} FROM indicator WHERE id > ? AND {only} AND value NOT LIKE ' %' ORDER BY id LIMIT ?"
-    return [Judged(*row) for row in conn.execute(sql, (after, limit))]
+    return [_judged(row) for row in conn.execute(sql, (after, limit))]
 
 
 def indicators_of(conn: sqlite3.Connection, alerts: Sequence[int]) -> list[int]:
@@ -36,7 +37,22 @@ def indicators_of(conn: sqlite3.Connection, alerts: Sequence[int]) -> list[int]:
 def indicators(conn: sqlite3.Connection, numbers: Sequence[int]) -> list[Judged]:
     """Indicators by their numbers; those that were redacted are left out."""
     sql = f"SELECT {_JUDGED} FROM indicator WHERE id IN (SELECT value FROM json_each(?)) AND value NOT LIKE ' %' ORDER BY id"
-    return [Judged(*row) for row in conn.execute(sql, (json.dumps(list(numbers)),))]
+    return [_judged(row) for row in conn.execute(sql, (json.dumps(list(numbers)),))]
+
+
+def _judged(row: tuple[Any, ...]) -> Judged:
+    *said, results = row
+    return Judged(*said, _readable(results))
+
+
+@told
+def _readable(results: str | None) -> str | None:
+    """Results as they stand, once it is sure that they can be read."""
+    outcome(results)
+    return results
+
+
+_merged = told(merged)
 
 
 def save_results(
@@ -54,7 +70,7 @@ def save_results(
         said = found[one.number]
         same = (one.results, *map(id, said.values()))
         if same not in alike:
-            alike[same] = merged(one.results, said)
+            alike[same] = _merged(one.results, said)
         if (text := alike[same]) is not None:
             changed[one.number] = text
     if not changed:
@@ -100,7 +116,7 @@ def complete(transaction: Transaction, numbers: Sequence[int], act: Act) -> int:
         "CROSS JOIN indicator i ON i.id = l.indicator_id"
     )
     for number, malice, results in conn.execute(sql, (asked,)):
-        linked.setdefault(number, []).append((malice, results))
+        linked.setdefault(number, []).append((malice, _readable(results)))
     rows = []
     sql = "SELECT id, uuid, enrichment_status, updated_at FROM alert WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
     for number, uuid, status, updated_at in conn.execute(sql, (asked,)):

@@ -90,6 +90,22 @@ def families(conn: sqlite3.Connection, fingerprints: Collection[str]) -> dict[st
     return {fingerprint: Family(alerts) for fingerprint, alerts in found.items()}
 
 
+def know_reports(conn: sqlite3.Connection, families: Mapping[str, Family], told: Iterable[tuple[str, int | None]]) -> None:
+    """Let families know which of the times of records, given as (fingerprint, occurred_at), their closed alerts were reported at before."""
+    asked = [
+        (fingerprint, at) for fingerprint, at in told if at is not None and fingerprint in families and families[fingerprint].has_closed
+    ]
+    if not asked:
+        return
+    sql = (
+        "SELECT a.fingerprint, o.occurred_at, a.id FROM json_each(?) j CROSS JOIN alert a ON a.fingerprint = json_extract(j.value, '$[0]') "
+        "AND a.status = 'Closed' AND a.duplicate_count > 0 CROSS JOIN occurrence o ON o.alert_id = a.id "
+        "AND o.occurred_at = json_extract(j.value, '$[1]') ORDER BY a.id"
+    )
+    for fingerprint, at, number in conn.execute(sql, (json.dumps(asked),)):
+        families[fingerprint].know(at, number)
+
+
 def rules_of(conn: sqlite3.Connection, source_name: str, rule_ids: Collection[str]) -> dict[str, tuple[int, str]]:
     """Those of a source's rules that are here: the tool's id -> (number, uuid). A Sigma rule is every source's, unless it has its own."""
     sql = (

@@ -6,12 +6,13 @@ A list is sorted before it is written, since writing millions of keys in any ord
 from __future__ import annotations
 
 import sqlite3
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from alertstore.domain.enrichment import IntelList, entries_digest, entry_of, worst_first
-from alertstore.domain.events import EventDraft, EventKind
+from alertstore.domain.enrichment import IntelList, entries_digest, entry_of, longest_lasting
+from alertstore.domain.events import EventDraft, EventKind, canonical
 from alertstore.domain.vocabulary import Malice
-from alertstore.storage.rows import moment
+from alertstore.storage.rows import moment, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,19 +76,22 @@ class Staging:
         self._waiting.clear()
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """(key, line, malice, expires_at, note) in the order of the keys, one a key: the worst verdict, then the first line."""
+        """(key, line, malice, expires_at, note) in the order of the keys, then of the lines: of each key and verdict the one that lasts longest."""
         self._write()
-        return worst_first(self._conn.execute("SELECT key, line, malice, expires_at, note FROM entry ORDER BY key, line"))
+        return longest_lasting(self._conn.execute("SELECT key, line, malice, expires_at, note FROM entry ORDER BY key, line"))
 
 
 def lists(conn: sqlite3.Connection) -> list[IntelList]:
     """All lists, by name."""
-    found = []
-    for *said, loaded_at in conn.execute(f"SELECT {', '.join(_COLUMNS)}, loaded_at FROM intel_list ORDER BY name"):
-        row: dict[str, Any] = dict(zip(_COLUMNS, said, strict=True))
-        row["malice"] = None if row["malice"] is None else Malice(row["malice"])
-        found.append(IntelList(**row, loaded_at=moment(loaded_at)))
-    return found
+    return [_list(row) for row in conn.execute(f"SELECT {', '.join(_COLUMNS)}, loaded_at FROM intel_list ORDER BY name")]
+
+
+@told
+def _list(row: tuple[Any, ...]) -> IntelList:
+    *columns, loaded_at = row
+    said: dict[str, Any] = dict(zip(_COLUMNS, columns, strict=True))
+    said["malice"] = None if said["malice"] is None else Malice(said["malice"])
+    return IntelList(**said, loaded_at=moment(loaded_at))
 
 
 def number_of(conn: sqlite3.Connection, name: str) -> int | None:
@@ -173,13 +177,20 @@ def has_suffixes(conn: sqlite3.Connection) -> bool:
     return conn.execute("SELECT 1 FROM intel_entry WHERE key >= 'suffix:' AND key < 'suffix;' LIMIT 1").fetchone() is not None
 
 
-def versions(conn: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """(name, SHA-256, digest of the entries) of every list, by name: what an answer of theirs depends on."""
-    return conn.execute("SELECT name, sha256, digest FROM intel_list ORDER BY name").fetchall()
+def version(conn: sqlite3.Connection) -> str:
+    """The SHA-256 over names, verdicts and digests of all lists, on which an answer of theirs depends; empty where there are none."""
+    lists = conn.execute("SELECT name, sha256, digest, malice FROM intel_list ORDER BY name").fetchall()
+    return sha256(canonical(lists)).hexdigest() if lists else ""
+
+
+def is_same(conn: sqlite3.Connection, given: Mapping[str, Any]) -> bool:
+    """Whether the list of this name was read from the same file in the same way."""
+    row = conn.execute("SELECT kind, sha256, malice FROM intel_list WHERE name = ?", (given["name"],)).fetchone()
+    return row is not None and row == (given["kind"], given["sha256"], given["malice"])
 
 
 def digests(conn: sqlite3.Connection) -> dict[int, tuple[int, str]]:
     """(entries, digest) of every list as its entries stand, by its number; lists without entries are left out."""
     numbers = [number for (number,) in conn.execute("SELECT DISTINCT list_id FROM intel_entry")]
-    sql = "SELECT key, line, malice, expires_at, note FROM intel_entry WHERE list_id = ? ORDER BY key"
+    sql = "SELECT key, line, malice, expires_at, note FROM intel_entry WHERE list_id = ? ORDER BY key, line"
     return {number: entries_digest(map(entry_of, conn.execute(sql, (number,)))) for number in numbers}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from alertstore.domain.content import alert_content, document_content, finding_content, record_content, refused_content
@@ -14,7 +15,7 @@ from alertstore.storage.frontier import pruned_frontier
 from alertstore.storage.pages import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from alertstore.storage.remains import Remains
 
@@ -48,6 +49,7 @@ class OldHistory:
             lost.append((last + 1, self.upto if self.upto > last else None))
         self.size, self.root = frontier.size, frontier.root().hex()
         self.wrong, self.lost = spans(wrong), lost
+        self._changed = set(wrong)
 
     def contradicts(self, table: str, row: Mapping[str, Any]) -> bool:
         """Whether an event, itself unchanged, committed to something else than this row holds."""
@@ -94,6 +96,19 @@ class OldHistory:
         except FORGED:
             return None
 
+    def met_again(self) -> Iterator[tuple[int, list[list[int]]]]:
+        """What imports met again, as the events say that are not changed: the import, and the ranges [first occurrence, how many]."""
+        for seq, body in self._conn.execute("SELECT seq, body FROM event WHERE kind = 'records_seen' ORDER BY seq"):
+            if seq in self._changed:
+                continue
+            try:
+                facts = json.loads(body)["facts"]
+                number, ranges = facts["import"], [[first, many] for first, many in facts["occurrences"]]
+            except FORGED:
+                continue
+            if all(type(one) is int and abs(one) <= _MOST for one in (number, *chain.from_iterable(ranges))):
+                yield number, ranges
+
     def _highest(self, last: int) -> int:
         """The highest number of an event that anything mentions."""
         columns = [(table, "seq") for table in _NUMBERED] + [("indicator", "enriched_seq"), ("signed_checkpoint", "size")]
@@ -106,6 +121,9 @@ _NUMBERED = (
     "occurrence", "finding", "rejected_record", "indicator", "alert_indicator", "context_document", "alias", "foreign_event", "sync_alert",
     "sync_remote",
 )  # fmt: skip
+
+_MOST = 1 << 62
+"""Larger numbers, in what events say, are no numbers of rows."""
 
 REACH = 1 << 32
 """How far beyond the last event that can be read a mentioned number is believed."""

@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from alertstore.domain.carrying import REDACTED, redacted_indicator
+from alertstore.domain.changes import Act
 from alertstore.domain.enrichment import RESULTS
+from alertstore.domain.erasure import decide_record_redaction
 from alertstore.domain.identity import indicator_uuid, part_salt
 from alertstore.errors import StorageError, StoreBusyError
 from alertstore.storage.alerts import refresh_malice
@@ -42,7 +44,11 @@ _COMMITTING = "('alert_ingested', 'alert_carried', 'alert_indicators_added', 'al
 
 
 def redact_alert(transaction: Transaction, number: int, draft: EventDraft) -> None:
-    """Append the event, and erase the parts of an alert (also of a deleted one) that it names, whatever of them is left."""
+    """Append the event, and erase the parts of an alert (also of a deleted one) that it names, whatever of them is left.
+
+    A suppression may have held a record of the alert back before it came again: then its bytes and its title were kept there too. They
+    go as well, each with an event of its own.
+    """
     conn, parts = transaction.conn, (draft.facts or {})["parts"]
     if "content" in parts and (erased_indicators := _erase_indicators(conn, number)):
         draft.facts = {**(draft.facts or {}), "indicators": erased_indicators}
@@ -58,6 +64,19 @@ def redact_alert(transaction: Transaction, number: int, draft: EventDraft) -> No
     erased = {name for part in parts for name in SALTS[part]}
     committing = conn.execute(f"SELECT seq FROM event WHERE alert_id = ? AND kind IN {_COMMITTING}", (number,))
     _forget(conn, [seq for (seq,) in committing], erased)
+    if "record" in parts or "content" in parts:
+        deed = Act(draft.at, draft.actor, draft.reason)
+        for where, seq in _held_back(conn, number):
+            redact_record(transaction, seq, decide_record_redaction(where, seq, (draft.facts or {})["authority"], deed))
+
+
+def _held_back(conn: sqlite3.Connection, number: int) -> list[tuple[int | str, int]]:
+    """The records of an alert that suppressions still keep: the import, or the suppression where there was none, and the event of each."""
+    sql = (
+        "SELECT DISTINCT coalesce(h.import_id, h.suppression), h.seq FROM occurrence o CROSS JOIN rejected_record h ON h.sha256 = o.sha256 "
+        "WHERE o.alert_id = ? AND h.suppression IS NOT NULL AND h.raw IS NOT NULL ORDER BY h.seq"
+    )
+    return conn.execute(sql, (number,)).fetchall()
 
 
 def redact_record(transaction: Transaction, seq: int, draft: EventDraft) -> None:

@@ -180,8 +180,16 @@ def indicator(row: Row, store_id: str) -> Indicator:
         moment(updated),
         source,
         maybe(overridden),
-        optional_json(results),
+        _results(results),
     )
+
+
+def _results(column: str | None) -> Any:
+    """What providers said of an indicator, each in the shape in which it is kept. Raises one of `FORGED` where it is not."""
+    found = optional_json(column)
+    for one in () if column is None else found.values():
+        dict(one["extracted"] or {})
+    return found
 
 
 @told

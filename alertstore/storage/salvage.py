@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from alertstore.storage.acquire import Acquisition
     from alertstore.storage.pages import Span
     from alertstore.storage.repository import Repository
+    from alertstore.storage.transaction import Transaction
 
 MOST_SPANS = 100
 """Ranges that the event `store_salvaged` lists for a table; the report has them all."""
@@ -136,6 +137,16 @@ class _Salvage:
             said = opening | self._facts()
             transaction.append(EventDraft(EventKind.STORE_SALVAGED, self.store_id, transaction.now, by[0], facts=said, reason=by[1]))
             carry(transaction, by[0])
+            self._say_again_what_was_met(transaction, by[0])
+
+    def _say_again_what_was_met(self, transaction: Transaction, actor: str) -> None:
+        """What an import only met again stands in events alone, and comparing two imports needs it."""
+        taken = {number for (number,) in transaction.conn.execute("SELECT id FROM import")}
+        for number, ranges in self.history.met_again():
+            if number in taken:
+                here = [[first - self.history.upto, many] for first, many in ranges]
+                facts = {"import": number, "occurrences": here}
+                transaction.append(EventDraft(EventKind.RECORDS_SEEN, str(number), transaction.now, actor, facts=facts))
 
     def _take_all(self, restating: Restating) -> None:
         for table in RESTATED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
@@ -51,35 +52,42 @@ def lift(transaction: Transaction, draft: EventDraft) -> None:
     transaction.conn.execute(sql, (draft.at, draft.actor, draft.subject))
 
 
-def suppressions(conn: sqlite3.Connection, store_id: str, now: int) -> list[Suppression]:
-    """All suppressions, oldest first."""
+def suppressions(conn: sqlite3.Connection, store_id: str, now: int, only: str | None = None) -> list[Suppression]:
+    """All suppressions, or the one of that uuid, oldest first."""
     sql = (
-        "SELECT s.uuid, kind, target, author, reason, s.created_at, until, lifted_at, lifted_by, r.name, "
-        "(SELECT count(*) FROM rejected_record h WHERE h.suppression = s.uuid) FROM suppression s "
-        "LEFT JOIN detection_rule r ON s.kind = 'rule' AND r.uuid = s.target ORDER BY s.created_at, s.uuid"
+        "SELECT s.uuid, kind, target, author, reason, s.created_at, until, lifted_at, lifted_by, r.name, coalesce(h.held, 0) "
+        "FROM suppression s LEFT JOIN detection_rule r ON s.kind = 'rule' AND r.uuid = s.target "
+        "LEFT JOIN (SELECT suppression, count(*) AS held FROM rejected_record WHERE suppression IS NOT NULL GROUP BY suppression) h "
+        "ON h.suppression = s.uuid WHERE s.uuid = :only OR :only IS NULL ORDER BY s.created_at, s.uuid"
     )
+    rows = conn.execute(sql, {"only": only}).fetchall()
+    pairs = _pairs(conn, store_id, [target for _, kind, target, *_ in rows if kind == "indicator"])
     found = []
     state: Literal["active", "expired", "lifted"]
-    for uuid, kind, target, author, reason, created, until, lifted, lifted_by, rule, held in conn.execute(sql):
-        name = rule if kind == "rule" else _pair(conn, store_id, target) if kind == "indicator" else target
+    for uuid, kind, target, author, reason, created, until, lifted, lifted_by, rule, held in rows:
+        name = rule if kind == "rule" else pairs.get(target) if kind == "indicator" else target
         state = "lifted" if lifted is not None else "active" if now < until else "expired"
         times = moment(created), moment(until), maybe(lifted)
         found.append(Suppression(uuid, kind, target, name or target, author, reason, *times, lifted_by, state, held))
     return found
 
 
-def _pair(conn: sqlite3.Connection, store_id: str, uuid: str) -> str | None:
-    number = indicator_number(store_id, uuid)
-    row = conn.execute("SELECT type || ':' || value FROM indicator WHERE id = ?", (number,)).fetchone()
-    return None if row is None else str(row[0])
+def _pairs(conn: sqlite3.Connection, store_id: str, uuids: Iterable[str]) -> dict[str, str]:
+    """The indicators of uuids, as `type:value`; those that are not in this store are left out."""
+    numbers = {uuid: indicator_number(store_id, uuid) for uuid in uuids}
+    sql = "SELECT id, type || ':' || value FROM indicator WHERE id IN (SELECT value FROM json_each(?))"
+    found = dict(conn.execute(sql, (json.dumps(list(numbers.values())),)))
+    return {uuid: found[number] for uuid, number in numbers.items() if number in found}
 
 
-def held_back(conn: sqlite3.Connection, store_id: str, now: int) -> Held | None:
-    """The suppressions in force at a time (microseconds); None where there are none."""
-    sql = "SELECT kind, target, uuid FROM suppression WHERE lifted_at IS NULL AND until > ? ORDER BY created_at, uuid"
+def held_back(conn: sqlite3.Connection, store_id: str, now: int) -> tuple[Held | None, int | None]:
+    """The suppressions in force at a time (microseconds), and when the first of them ends; None and None where there are none."""
+    sql = "SELECT kind, target, uuid, until FROM suppression WHERE lifted_at IS NULL AND until > ? ORDER BY created_at, uuid"
     rows = conn.execute(sql, (now,)).fetchall()
-    named = ((kind, _pair(conn, store_id, target) if kind == "indicator" else target, uuid) for kind, target, uuid in rows)
-    return in_force((kind, target, uuid) for kind, target, uuid in named if target is not None)
+    pairs = _pairs(conn, store_id, [target for kind, target, *_ in rows if kind == "indicator"])
+    named = ((kind, pairs.get(target) if kind == "indicator" else target, uuid) for kind, target, uuid, _ in rows)
+    held = in_force((kind, target, uuid) for kind, target, uuid in named if target is not None)
+    return held, min((until for *_, until in rows), default=None)
 
 
 def kept_already(conn: sqlite3.Connection, digests: Sequence[bytes]) -> set[bytes]:

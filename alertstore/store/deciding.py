@@ -62,6 +62,7 @@ class Deciding(Recurring, Suppressing):
             return []
         actor, reason = by
         families = intake.families(transaction.conn, {one.prepared.fingerprint for one in readable})
+        intake.know_reports(transaction.conn, families, ((one.prepared.fingerprint, one.prepared.new.occurred_at) for one in readable))
         needed = dict.fromkeys(one.prepared.new.rule_id for one in readable if one.prepared.new.rule_id is not None)
         rules = self._rules(transaction, source, needed, new_rules, by)
         window, clock, import_id, now = self._dedup.window_micros, self._dedup.by, batch.import_id, transaction.now

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Set as AbstractSet
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from alertstore.domain.enrichment import Answer, Failure, decide_reset, result
-from alertstore.domain.times import from_micros, rfc3339, to_micros
-from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem, StorageError
-from alertstore.storage import catalog, enriching, intel
-from alertstore.store.base import LONGEST_REASON, UNSTORABLE, act, is_storable
+from alertstore.domain.enrichment import JUDGED_BY, LISTS, decide_reset
+from alertstore.domain.events import EventDraft, EventKind
+from alertstore.domain.times import to_micros
+from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem, SourceError
+from alertstore.storage import catalog, enriching, intel, settings
+from alertstore.store.asking import Asking
+from alertstore.store.base import act
 from alertstore.store.collector import paused_collector
 from alertstore.store.reads import Reads
 from alertstore.store.results import EnrichResult, ListResult
@@ -33,8 +34,11 @@ BATCH = 1000
 
 _NAME = re.compile("[!-~](?:[ -~]{0,98}[!-~])?")
 
-USUAL = ("lists", "special-purpose")
-"""The enrichers that are asked where none are named: they need nothing but the store."""
+USUAL = (LISTS, "special-purpose")
+"""The enrichers that are asked where none are named: they need nothing but the store. Without any list in it the first has nothing to say."""
+
+_LIST_NAME = 200
+"""Characters of a list's name."""
 
 
 class Enriching(Reads):
@@ -60,13 +64,15 @@ class Enriching(Reads):
 
         Raises `AlertNotFoundError`, `SourceError` for an unknown enricher, `AlertValidationError`, `MissingExtraError`.
         """
-        by, asked = self._by(actor, reason), self._enrichers(USUAL if using is None else using)
+        by, asked = self._by(actor, reason), self._enrichers(self._usual() if using is None else using)
         if isinstance(alerts, str):
             raise AlertValidationError([FieldProblem("alerts", "must be uuids, or None for all", alerts)])
         numbers = None if alerts is None else [self._number(uuid) for uuid in alerts]
         with self._read() as conn:
             last = enriching.last_alert(conn)
-        run = _Run(self, asked, by, progress)
+        if any(one.name == LISTS for one in asked) and self._is_to_be_judged():
+            self._judge_anew(by)
+        run = self._asking(asked, by, progress)
         with paused_collector() as collect:
             for batch in self._indicators_of(numbers):
                 run.ask(batch)
@@ -98,30 +104,36 @@ class Enriching(Reads):
         from alertstore.enrich.lists import read_list
 
         by = self._by(actor, reason)
-        if name is not None and not is_storable(name, LONGEST_REASON):
-            raise AlertValidationError([FieldProblem("name", UNSTORABLE, name)])
+        if name is not None and not _is_name(name):
+            raise AlertValidationError([FieldProblem("name", f"must be printable text of at most {_LIST_NAME} characters", name)])
         with read_list(path, kind=kind, name=name, malice=malice) as reading, intel.Staging() as staged:
-            taken = _stage(reading, staged)
-            given = {"name": reading.name, "kind": reading.kind, "file": _file_name(path), "sha256": reading.sha256, "size": reading.size}
+            taken, file = _stage(reading, staged), _file_name(path)
+            if not taken:
+                first = f"; line {reading.refused[0][0]}: {reading.refused[0][1]}" if reading.refused else ""
+                advice = "remove_list() takes a list out of the store; the one of this name, if there is one, is as it was"
+                raise SourceError(f"{file} holds no entry of a list, {reading.refused_count} lines were refused{first}", advice=advice)
+            called = reading.name if _is_name(reading.name) else file[:_LIST_NAME]
+            given = {"name": called, "kind": reading.kind, "file": file, "sha256": reading.sha256, "size": reading.size}
             given |= {"malice": reading.malice, "refused": reading.refused_count}
-            unchanged = any((one.name, one.sha256, one.malice) == (reading.name, reading.sha256, reading.malice) for one in self.lists())
-            if not unchanged:
-                with self._write() as transaction:
+            with self._write() as transaction:
+                unchanged = intel.is_same(transaction.conn, given)
+                if not unchanged:
                     intel.load(transaction, staged, given, act(transaction, by))
-            refused = tuple(reading.refused)
-        judged = EnrichResult() if unchanged else self._judge_anew(by)
-        (loaded,) = [one for one in self.lists() if one.name == reading.name]
-        return ListResult(loaded, taken, refused, judged, unchanged=unchanged)
+                (loaded,) = [one for one in intel.lists(transaction.conn) if one.name == called]
+        judged = self._judge_anew(by) if self._is_to_be_judged() else EnrichResult()
+        return ListResult(loaded, taken, tuple(reading.refused), judged, unchanged=unchanged)
 
     def remove_list(self, name: str, *, reason: str | None = None, actor: str | None = None) -> EnrichResult:
         """Take a list out of the store, and judge anew what was enriched before. Raises `AlertNotFoundError`."""
         by = self._by(actor, reason)
         with self._write() as transaction:
             number = intel.number_of(transaction.conn, name)
-            if number is None:
-                raise AlertNotFoundError(f"no list {name!r} in this store", advice="lists() names those there are")
-            intel.remove(transaction, name, number, act(transaction, by))
-        return self._judge_anew(by)
+            if number is not None:
+                intel.remove(transaction, name, number, act(transaction, by))
+        judged = self._judge_anew(by) if self._is_to_be_judged() else EnrichResult()
+        if number is None:
+            raise AlertNotFoundError(f"no list {name!r} in this store", advice="lists() names those there are")
+        return judged
 
     def lists(self) -> list[IntelList]:
         """The lists that indicators are looked up in, by name."""
@@ -143,24 +155,49 @@ class Enriching(Reads):
                     catalog.save_indicator_malice(transaction, before.number, draft)
             return self.indicator(found.uuid)
 
+    def _usual(self) -> Sequence[str]:
+        """The enrichers that are asked where none are named."""
+        return USUAL if self.lists() else USUAL[1:]
+
+    def _is_to_be_judged(self) -> bool:
+        """Whether the lists are others than those that all enriched indicators were judged by; also where that was interrupted."""
+        with self._read() as conn:
+            return intel.version(conn) != settings.value(conn, JUDGED_BY)
+
     def _judge_anew(self, by: tuple[str, str | None]) -> EnrichResult:
-        """Ask the lists again about every indicator that was enriched before."""
-        run = _Run(self, self._enrichers(("lists",)), by, None)
+        """Ask the lists again about every indicator that was enriched before, and note by which lists that was."""
+        with self._read() as conn:
+            version = intel.version(conn)
+        run = self._asking(self._enrichers((LISTS,)), by, None)
         with paused_collector() as collect:
             for batch in self._batches(known=True):
                 run.ask(batch)
                 collect()
+        with self._write() as transaction:
+            before = settings.value(transaction.conn, JUDGED_BY)
+            if intel.version(transaction.conn) == version != before:
+                changes = {JUDGED_BY: [before, version]}
+                settings.save(transaction, EventDraft(EventKind.SETTING_CHANGED, JUDGED_BY, transaction.now, by[0], changes=changes))
         return run.result()
+
+    def _asking(self, asked: Sequence[Enricher], by: tuple[str, str | None], progress: Callable[[int], None] | None) -> Asking:
+        def now() -> int:
+            return to_micros(self._clock())
+
+        return Asking(asked, by, store_id=self.id, now=now, read=self._read, write=self._write, progress=progress)
 
     def _enrichers(self, using: Sequence[str | Enricher]) -> list[Enricher]:
         from alertstore.enrich.base import Enricher
+        from alertstore.enrich.listed import Listed
         from alertstore.enrich.registry import load_enricher
 
         if isinstance(using, str) or not using:
             raise AlertValidationError([FieldProblem("using", "must be names of enrichers, or enrichers", using)])
         conn, plugins = self._repository.conn, self._plugins
         found = [load_enricher(one, conn=conn, plugins=plugins) if isinstance(one, str) else one for one in using]
-        names = [one.name for one in found if isinstance(one, Enricher) and _can_be_asked(one)]
+        names = [
+            one.name for one in found if isinstance(one, Enricher) and _can_be_asked(one) and isinstance(one, Listed) is (one.name == LISTS)
+        ]
         if len(set(names)) < len(found):
             message = "must be names of enrichers, or enrichers, each once, with a name of at most 100 printable ASCII characters"
             raise AlertValidationError([FieldProblem("using", message, using)])
@@ -205,67 +242,6 @@ class Enriching(Reads):
             after = some[-1]
 
 
-class _Run:
-    """One enrichment in progress: who is asked, who failed, what came of it."""
-
-    def __init__(
-        self, store: Enriching, asked: Sequence[Enricher], by: tuple[str, str | None], progress: Callable[[int], None] | None
-    ) -> None:
-        self._store, self._asked, self._by, self._progress = store, asked, by, progress
-        self._counts = dict.fromkeys(("indicators", "changed", "verdicts", "alerts"), 0)
-        self._versions: dict[str, str] = {}
-        self._failures: dict[str, str] = {}
-
-    def ask(self, batch: Sequence[Judged]) -> None:
-        """Ask about a batch of indicators, before the write lock is taken, and keep the answers."""
-        now = to_micros(self._store._clock())  # noqa: SLF001 - a part of the store, which would otherwise be one long class
-        found: dict[int, dict[str, dict[str, Any]]] = {}
-        for enricher in self._asked:
-            wanted = [one for one in batch if one.type in enricher.types]
-            if wanted:
-                self._ask(enricher, wanted, now, found)
-        with self._store._write() as transaction:  # noqa: SLF001 - as above
-            changed, verdicts = enriching.save_results(transaction, found, self._versions, self._store.id, act(transaction, self._by))
-        for name, number in (("indicators", len(batch)), ("changed", changed), ("verdicts", verdicts)):
-            self._counts[name] += number
-        if self._progress is not None:
-            self._progress(self._counts["indicators"])
-
-    def _ask(self, enricher: Enricher, wanted: Sequence[Judged], now: int, found: dict[int, dict[str, dict[str, Any]]]) -> None:
-        answers: Sequence[Answer | Failure | None]
-        at = rfc3339(from_micros(now))
-        try:
-            version = enricher.version()
-            if not is_storable(version, LONGEST_REASON):
-                raise ValueError(f"its version {UNSTORABLE}")
-            self._versions[enricher.name] = version
-            with self._store._read() if enricher.name == "lists" else nullcontext():  # noqa: SLF001 - as above
-                answers = enricher.look_up([(one.type, one.value) for one in wanted], now)
-            if len(answers) != len(wanted):
-                raise ValueError(f"it gave {len(answers)} answers about {len(wanted)} indicators")
-            nothing = result(enricher.name, None, at)  # one for all: most indicators are in no list
-            results = [nothing if answer is None else result(enricher.name, answer, at) for answer in answers]
-        except Exception as fault:  # whatever an enricher raises, it fails alone
-            if isinstance(fault, StorageError) and enricher.name == "lists":  # of the store itself, which they are in
-                raise
-            self._versions.setdefault(enricher.name, "")
-            results = [result(enricher.name, _failure(fault), at)] * len(wanted)
-        failed = next((one["error_message"] for one in results if not one["success"]), None)
-        if failed is not None:
-            self._failures.setdefault(enricher.name, failed)
-        for one, said in zip(wanted, results, strict=True):
-            found.setdefault(one.number, {})[enricher.name] = said
-
-    def complete(self, alerts: Sequence[int]) -> None:
-        """Note how far the enrichment of alerts has come."""
-        with self._store._write() as transaction:  # noqa: SLF001 - as above
-            self._counts["alerts"] += enriching.complete(transaction, alerts, act(transaction, self._by))
-
-    def result(self) -> EnrichResult:
-        """What it came to."""
-        return EnrichResult(**self._counts, providers=self._versions, failures=self._failures)
-
-
 def _stage(reading: ListReading, staged: Staging) -> int:
     """Take the entries of a list, each under its key; how many."""
     taken = 0
@@ -275,18 +251,18 @@ def _stage(reading: ListReading, staged: Staging) -> int:
     return taken
 
 
-def _failure(fault: Exception) -> Failure:
-    try:
-        return Failure(f"{type(fault).__name__}: {fault}")
-    except Exception:  # noqa: BLE001 - its text is the enricher's, too
-        return Failure(type(fault).__name__)
-
-
 def _can_be_asked(enricher: Enricher) -> bool:
     """Whether what an enricher says of itself can stand in the history."""
     return isinstance(enricher.name, str) and bool(_NAME.fullmatch(enricher.name)) and isinstance(enricher.types, AbstractSet)
 
 
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= _LIST_NAME and name.isprintable() and name.strip() == name
+
+
 def _file_name(path: object) -> str:
-    name = path if isinstance(path, str | os.PathLike) else getattr(path, "name", "stream")
-    return os.path.basename(os.fspath(name) if isinstance(name, str | os.PathLike) else str(name)) or "stream"
+    """The name of a list's file as text; a file name may be no text at all."""
+    name = path if isinstance(path, str | bytes | os.PathLike) else getattr(path, "name", "stream")
+    text = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else str(name)
+    text = os.path.basename(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(one if one.isprintable() else "\ufffd" for one in text).strip() or "stream"

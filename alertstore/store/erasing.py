@@ -43,6 +43,9 @@ class Erasing(StoreBase):
         be opened any more; the history itself, with an event that says who erased what on whose `authority`, still verifies.
         Edits (status, tags, reasons) are part of the history and stay. Backups and disk blocks are out of reach.
 
+        With its record or content goes what a suppression kept of the same record when it came before. Other records that suppressions
+        held back stay, also those that name the alert's indicators: `suppressed_records` lists them, `redact_rejected` erases them.
+
         The whole file is written anew. Raises `AlertNotFoundError`, `AlertValidationError` (also under a legal hold), and
         `StoreBusyError` where another process still reads the log: the erasing is done, repeat the call to empty the log.
         """

@@ -84,7 +84,8 @@ class _Here:
 
     def __init__(self, transaction: Transaction) -> None:
         rules = catalog.rules(transaction.conn)
-        self._edits = catalog.rule_edits(transaction.conn) if any(one.updated_at != one.created_at for one in rules) else {}
+        edited = any(one.updated_at != one.created_at for one in rules)
+        self._edits, self._pruned = catalog.rule_edits(transaction.conn) if edited else ({}, set())
         self._by_id: defaultdict[str, list[DetectionRule]] = defaultdict(list)
         for one in rules:
             if one.source_rule_id is not None:
@@ -97,7 +98,7 @@ class _Here:
 
     def edited(self, rule: DetectionRule) -> set[str]:
         """The fields that are an analyst's."""
-        return edited_fields(rule, self._edits.get(rule.uuid, []))
+        return edited_fields(self._edits.get(rule.uuid, []), pruned=rule.uuid in self._pruned)
 
 
 def _checked(found: Iterable[Found]) -> tuple[list[tuple[str, NewRule]], list[tuple[str, str]]]:

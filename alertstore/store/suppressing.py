@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _FINGERPRINT_DIGITS = 32
 
+_IN_FORCE = "suppressions in force"
+
 
 class Suppressing(Reads):
     """What is held back."""
@@ -39,11 +41,14 @@ class Suppressing(Reads):
         actor: str | None = None,
     ) -> Suppression:
         """Hold back the records of one rule (the tool's id or its uuid), with one indicator (its uuid, or `type:value`) or of one
-        fingerprint (of an alert), until a time by this store's clock (one without a zone is UTC), or for so long from now.
+        fingerprint (32 hex digits, of an alert), until a time by this store's clock (one without a zone is UTC), or for so long from now.
 
         Such a record makes no alert and joins none. It is kept, counted by its import, and listed by `suppressed_records`; read
         again when the suppression is over, it makes its alert. Records that were reported before are `seen` as ever, and the alerts
         that are here stay as they are.
+
+        A rule or an indicator must be known to this store: named by an alert before, or a rule that was added or loaded. A fingerprint
+        need not be.
 
         Raises `AlertValidationError` where not exactly one thing is named, the reason is missing, or the time is over;
         `AlertNotFoundError` where the rule or the indicator is not in this store.
@@ -66,6 +71,7 @@ class Suppressing(Reads):
             target = self._target(transaction.conn, kind, str(value))
             draft = decide_suppression(transaction.new_uuid(), kind, target, end, act(transaction, by))
             suppression.create(transaction, draft)
+            self._repository.caches.pop(_IN_FORCE, None)
             return self._suppression(transaction.conn, draft.subject, transaction.now)
 
     def lift_suppression(self, uuid: str | UUID, *, reason: str | None = None, actor: str | None = None) -> Suppression:
@@ -76,6 +82,7 @@ class Suppressing(Reads):
             if found.state != "active":
                 raise AlertValidationError([FieldProblem("uuid", f"that suppression is {found.state} already", found.uuid)])
             suppression.lift(transaction, decide_lift(found.uuid, act(transaction, by)))
+            self._repository.caches.pop(_IN_FORCE, None)
             return self._suppression(transaction.conn, found.uuid, transaction.now)
 
     def suppressions(self) -> list[Suppression]:
@@ -89,9 +96,9 @@ class Suppressing(Reads):
             return list(suppression.suppressed(conn, None if uuid is None else str(uuid).lower()))
 
     def _suppression(self, conn: sqlite3.Connection, uuid: str, now: int) -> Suppression:
-        for found in suppression.suppressions(conn, self._store_id, now):
-            if found.uuid == uuid:
-                return found
+        found = suppression.suppressions(conn, self._store_id, now, uuid)
+        if found:
+            return found[0]
         raise AlertNotFoundError(f"no suppression {uuid} in this store", advice="suppressions() lists those there are")
 
     def _target(self, conn: sqlite3.Connection, kind: str, value: str) -> str:
@@ -106,8 +113,14 @@ class Suppressing(Reads):
         return digits
 
     def _held(self, transaction: Transaction) -> Held | None:
-        """The suppressions in force; None where there are none."""
-        return suppression.held_back(transaction.conn, self._store_id, transaction.now)
+        """The suppressions in force; None where there are none. Read again when one ends, or where the clock was set back."""
+        cache: dict[Any, Any] = self._repository.caches.setdefault(_IN_FORCE, {})
+        now = transaction.now
+        if not cache or not cache["since"] <= now or (cache["until"] is not None and now >= cache["until"]):
+            held, until = suppression.held_back(transaction.conn, self._store_id, now)
+            cache.update(since=now, until=until, held=held)
+        held_now: Held | None = cache["held"]
+        return held_now
 
     def _hold_back(
         self, transaction: Transaction, import_id: int | None, held: list[tuple[str, Readable]], by: tuple[str, str | None]

@@ -146,6 +146,7 @@ class StoreMachine(RuleBasedStateMachine):
             if outcome == "duplicate":
                 one = self.alive[result.alert.uuid]
                 one.duplicates += 1
+                one.reported.add(at)
                 one.last_seen_at = max(one.last_seen_at, at)
 
     def _expect(self, record: Mapping[str, Any]) -> tuple[str, str | None, str | None]:

@@ -31,6 +31,7 @@ class Model:
     tags: tuple[str, ...] = ()
     override: str | None = None
     duplicates: int = 0
+    reported: set[datetime] = field(factory=set)  # when its duplicates happened
     findings: list[Any] = field(factory=list)
     written: dict[str, Any] = field(factory=dict)  # acknowledged_at, triaged_at: once set, never changed
     updated_at: datetime | None = None
@@ -55,6 +56,9 @@ def expected(record: Mapping[str, Any], at: datetime, alive: Mapping[str, Model]
     same = [uuid for uuid in order if alike[uuid].occurred_at == at]
     if same:
         return "duplicate", next((uuid for uuid in same if alike[uuid].status != "Closed"), same[0]), None
+    again = [uuid for uuid, one in alike.items() if one.status == "Closed" and at in one.reported and "occurred_at" in record]
+    if again:
+        return "duplicate", again[0], None
     near = [uuid for uuid in order if alike[uuid].status != "Closed" and abs(alike[uuid].occurred_at - at) <= WINDOW]
     if near:
         return "duplicate", near[0], None

@@ -335,7 +335,10 @@ def test_of_very_many_indicators_the_first_are_shown(run, on_terminal):
 def test_hostile_lists_and_notes_do_not_act(filled, files, on_terminal, promise):
     for number, text in enumerate(HOSTILE):
         (files / "x.csv").write_text(f'indicator,note\n192.0.2.7,"{text}"\n')
-        filled("lists", "--load", "x.csv", "--name", f"{number}{text}")
+        named = f"{number}{text}"
+        refused = filled("lists", "--load", "x.csv", "--name", named, code=0 if named.isprintable() else 1)
+        assert not BAD.search(refused.stdout + refused.stderr)
+        filled("lists", "--load", "x.csv", "--name", f"{number} pwned")
     filled("enrich", "--json")
     uuid = filled.json("list", "--json")[0]["uuid"]
     for args in (("lists",), ("lists", "--csv"), ("show", uuid), ("show", uuid, "--csv"), ("lists", "--remove", "\x1b]0;pwned\x07")):

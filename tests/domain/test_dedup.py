@@ -22,8 +22,8 @@ def candidate(number, occurred_at, *, active=True, false_positive=False, ingeste
     return Candidate(number, f"u{number}", occurred_at, ingested_at, active, false_positive)
 
 
-def slowly(candidates, at, now, window, by, policy):
-    """The five rules, one after the other, over a plain list."""
+def slowly(candidates, at, now, window, by, policy, reported=()):
+    """The rules, one after the other, over a plain list."""
     if not window:
         return NO_MATCH
     order = sorted(candidates, key=lambda one: (abs(one.occurred_at - at), one.occurred_at, one.alert))
@@ -31,6 +31,8 @@ def slowly(candidates, at, now, window, by, policy):
     same = [one for one in (*active, *closed) if one.occurred_at == at]
     if same:
         return Match(joins=same[0])
+    if at in reported:
+        return Match(joins=next(one for one in closed if one.alert == reported[at]))
 
     def inside(one):
         return (now - one.ingested_at if by == "ingested_at" else abs(one.occurred_at - at)) <= window
@@ -60,9 +62,15 @@ families = st.lists(st.tuples(few, few, st.booleans(), st.booleans()), max_size=
 
 
 @settings(max_examples=300)
-@given(families, few, few, st.sampled_from([0, 1, 3]), st.sampled_from(["occurred_at", "ingested_at"]), policies)
-def test_against_the_rules_said_slowly(candidates, at, now, window, by, policy):
-    assert Family(candidates).match(at, now, window, by, policy) == slowly(candidates, at, now, window, by, policy)
+@given(families, few, few, st.sampled_from([0, 1, 3]), st.sampled_from(["occurred_at", "ingested_at"]), policies, st.sets(few))
+def test_against_the_rules_said_slowly(candidates, at, now, window, by, policy, times):
+    family, closed = Family(candidates), [one.alert for one in candidates if not one.active]
+    reported = dict.fromkeys(times, closed[0]) if closed else {}
+    assert family.has_closed is bool(closed)
+    for time, number in reported.items():
+        family.know(time, number)
+        family.know(time, closed[-1])  # the first that is named counts
+    assert family.match(at, now, window, by, policy) == slowly(candidates, at, now, window, by, policy, reported)
 
 
 def named(match):

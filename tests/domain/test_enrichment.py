@@ -25,10 +25,10 @@ from alertstore.domain.enrichment import (
     decide_verdict,
     entries_digest,
     entry_of,
+    longest_lasting,
     merged,
     outcome,
     result,
-    worst_first,
 )
 from alertstore.domain.events import canonical
 from alertstore.domain.vocabulary import Malice
@@ -209,17 +209,23 @@ def test_what_an_alerts_event_says():
     }  # fmt: skip
 
 
-rows = st.tuples(st.sampled_from(["a", "b", b"\x01"]), st.integers(1, 9), st.none() | st.sampled_from(Malice).map(str))
+rows = st.tuples(
+    st.sampled_from(["a", "b", b"\x01"]), st.integers(1, 9), st.none() | st.sampled_from(Malice).map(str), st.none() | st.integers(1, 5)
+)
 
 
-@given(st.lists(rows))
-def test_of_a_key_that_comes_twice_the_worst_counts(found):
+@given(st.lists(rows), st.integers(0, 6))
+def test_of_a_key_that_comes_often_nothing_that_counts_is_lost(found, now):
     ordered = sorted(found, key=lambda row: (isinstance(row[0], bytes), str(row[0]), row[1]))
-    one_each = list(worst_first(ordered))
-    assert [row[0] for row in one_each] == list(dict.fromkeys(row[0] for row in ordered))
-    for key, line, malice in one_each:
-        ranks = [(0 if other is None else -Malice(other).rank, number) for name, number, other in found if name == key]
-        assert (0 if malice is None else -Malice(malice).rank, line) == min(ranks)
+    kept = list(longest_lasting(ordered))
+
+    def alive(several):
+        return {(key, malice) for key, _, malice, expires in several if expires is None or expires > now}
+
+    assert alive(kept) == alive(found)
+    assert len({(key, malice) for key, _, malice, _ in kept}) == len(kept)
+    assert set(kept) <= set(found)
+    assert kept == sorted(kept, key=lambda row: (isinstance(row[0], bytes), str(row[0]), row[1]))
 
 
 @pytest.mark.parametrize("count", [0, 1, CHUNK, CHUNK + 1, 2 * CHUNK])
@@ -230,4 +236,4 @@ def test_the_digest_of_entries(count):
     assert (entries_digest(entries)[1] == EMPTY) is (count == 0)
     if count > 1:
         assert entries_digest(reversed(entries)) != entries_digest(entries)
-        assert entries[1][0] == "ab"
+        assert entries[1][0] == "hash:ab"

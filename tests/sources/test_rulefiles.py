@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from alertstore.domain.drafts import NewRule
 from alertstore.errors import MissingExtraError, SourceError
 from alertstore.sources.rulefiles import read_rules
-from alertstore.sources.sigmarules import sigma_rules
+from alertstore.sources.sigmarules import LARGEST, sigma_rules
 from alertstore.sources.suricatarules import LONGEST, suricata_rules
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "sigma_rules"
@@ -115,9 +115,16 @@ def test_what_a_sigma_rule_may_leave_out_or_get_wrong(change, field, value):
         ("a: b\na: c", "not readable as YAML: Duplicate key 'a'"),
         ("a: [", "not readable as YAML"),
         ("!!python/object/apply:os.system ['true']", "not readable as YAML"),
-        ("[" * 5_000, "not readable as YAML"),
+        ("a: " + "[" * 100_000, "more than 100 deep"),  # the reader of YAML itself would end the process on these
+        ("a: " + "{b: " * 100_000, "more than 100 deep"),
+        ("- " * 100_000, "more than 100 deep"),
+        ("? " * 100_000, "more than 100 deep"),
+        ("[" * 100, "not readable as YAML"),
         ("x: y", ""),
-        ("#" * (5 << 20), "longer than 4 million characters"),
+        ("#" * (LARGEST + 1), "longer than 1,048,576 characters; split it"),
+        ("a: 1" + ":59" * 300_000, "a number of a thousand digits or more"),
+        (f"a: &a {'x' * 9_000}\n{SIGMA}falsepositives: [{'*a,' * 9_000}]\n", "with its aliases written out longer than 1,048,576"),
+        (f"a: &a [{'x' * 9_000}]\nb: &b {{c: [{'*a,' * 99}]}}\n{SIGMA}fields: [{'*b,' * 99}]\n", "with its aliases written out"),
         (
             "a: &a [1,1]\nb: &b [*a,*a]\n" + "\n".join(f"k{n}: &k{n} [*k{n - 1},*k{n - 1}]" if n else "k0: &k0 [*b,*b]" for n in range(40)),
             "",
@@ -131,6 +138,41 @@ def test_what_is_no_sigma_rule_says_why(text, why):
     assert found.why
     assert why in found.why
     assert "\n" not in found.why
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "#" * (LARGEST - len(SIGMA)),
+        f"a: &a {'x' * 9_000}\nb: [{'*a,' * 99}]",
+        f"a: {'[' * 98}{']' * 98}",
+        f"a: {'7' * 999}",
+        f"a: '{'7' * 9_000}'",
+        f"a: [{'[],' * 9_000}]",
+    ],
+)
+def test_what_is_within_the_bounds_is_read(more):
+    found = one(SIGMA + more)
+    assert found.rule is not None, found.why
+    assert found.rule.name == "Credential Dump"
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (f"alert{' ' * 500_000}x", None),
+        (f"#alert{' ' * 500_000}x", None),
+        (f"alert ip any any -> any any ({' ' * 60_000}x)", "does not end with a semicolon"),
+        (f"alert ip any any -> any any ({'(' * 60_000})", "does not end with a semicolon"),
+        (f"alert ip any any -> any any ({'x (' * 20_000})", "does not end with a semicolon"),
+    ],
+    ids=["blanks", "switched off", "blanks within", "brackets", "more brackets"],
+)
+def test_a_long_rule_costs_no_more_than_its_length(line, why):
+    """Under no clock: what takes the square of the length, or its cube, does not come back."""
+    found = list(suricata_rules(line, "x.rules", "suricata"))
+    assert len(found) == (why is not None)
+    assert all(why in read.why for read in found)
 
 
 def test_several_documents_in_a_file():

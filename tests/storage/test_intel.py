@@ -39,7 +39,7 @@ def test_the_rows_are_what_was_hashed_in_whatever_order_they_came(found):
     with closing(conn), closing(again):
         assert told == same
         assert intel.digests(conn).get(1, entries_digest([])) == told
-        assert told[0] == len({key for key, *_ in found})
+        assert told[0] == len({(key, malice) for key, _, malice, *_ in found})
 
 
 @given(entries, st.integers(0, 9))
@@ -48,11 +48,11 @@ def test_a_key_is_found_until_it_expires(found, now):
     with closing(conn):
         rows = conn.execute("SELECT key, line, malice, expires_at FROM intel_entry").fetchall()
         asked = sorted({key for key, *_ in found} | {"ip:192.0.2.99"})
-        hits = {hit.key: hit for hit in intel.find(conn, asked, now)}
-        there = {key: row for key in asked for row in rows if row[0] == intel.stored_key(key) and (row[3] is None or row[3] > now)}
-        assert {key: (hit.line, hit.malice) for key, hit in hits.items()} == {
-            key: (row[1], row[2] or "Suspicious") for key, row in there.items()
-        }
+        hits = sorted((hit.key, hit.line, hit.malice) for hit in intel.find(conn, asked, now))
+        there = [(key, row) for key in asked for row in rows if row[0] == intel.stored_key(key) and (row[3] is None or row[3] > now)]
+        assert hits == sorted((key, row[1], row[2] or "Suspicious") for key, row in there)
+        alive = {key for key, _, _, expires, _ in found if expires is None or expires > now}
+        assert {key for key, *_ in hits} == alive
 
 
 def test_more_keys_than_one_statement_takes_and_more_rows_than_one_write():
@@ -65,4 +65,4 @@ def test_more_keys_than_one_statement_takes_and_more_rows_than_one_write():
 def test_a_hash_takes_only_its_bytes():
     assert intel.stored_key("hash_md5:" + "0f" * 16) == b"\x0f" * 16
     assert intel.stored_key("ip:192.0.2.1") == "ip:192.0.2.1"
-    assert entry_of((b"\x0f", 1, None, None, None)) == ["0f", 1, None, None, None]
+    assert entry_of((b"\x0f", 1, None, None, None)) == ["hash:0f", 1, None, None, None]

@@ -383,3 +383,25 @@ def test_a_salvaged_store_keeps_the_policies(tmp_path):
         assert (store.recurrence(), store.rule_recurrences()) == policies
         assert store.get(uuid).detection_rule is not None
         assert store.verify().ok
+
+
+@pytest.mark.parametrize("policy", Recurrence)
+def test_what_a_closed_alert_was_reported_by_joins_it_again_in_other_words(alert_store, tmp_path, policy):
+    uuid = alert_store.add(at(0)).uuid
+    assert alert_store.add(at(1, note="a duplicate")).uuid == uuid
+    alert_store.close_alert(uuid, TRUE)
+    alert_store.set_recurrence(policy)
+    told = write_jsonl(tmp_path / "run2.jsonl", [at(hours, run=2) for hours in (0, 1)])
+    assert (alert_store.ingest(told).duplicates, alert_store.count()) == (2, 1)
+    assert alert_store.get(uuid).status == "Closed"
+    assert alert_store.verify().ok
+
+
+def test_an_active_alert_nearby_does_not_take_what_a_closed_one_was_reported_by(alert_store):
+    closed = alert_store.add(at(0)).uuid
+    alert_store.add(at(2, note="a duplicate"))
+    alert_store.close_alert(closed, TRUE)
+    active = alert_store.add(at(3)).uuid
+    assert active != closed
+    assert alert_store.add(at(2, run=2)).uuid == closed
+    assert alert_store.add(at(2.5)).uuid == active

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from intel_rows import add_suppressions, lines, pairs
+from signing_cases import holds
 from test_enriching import sound
 
 from alertstore import AlertNotFoundError, AlertStore, AlertValidationError, StoreReadOnlyError
@@ -164,3 +165,109 @@ def test_two_stores_on_one_file(alert_store, frozen_clock, open_again):
     alert_store.lift_suppression(made.uuid)
     assert other.add(generic_alert(title="x", n=1)).outcome == "duplicate"
     assert sound(other)
+
+
+@pytest.mark.parametrize("part", ["record", "content", "findings"])
+@pytest.mark.parametrize("from_file", [True, False])
+@pytest.mark.parametrize("deleted", [True, False])
+@pytest.mark.parametrize("pruned", [True, False])
+def test_an_alert_is_redacted_with_its_record_that_was_held_back_before(alert_store, frozen_clock, kinds, part, from_file, deleted, pruned):
+    record = generic_alert(title="Geheimwort", indicators=pairs("ip:192.0.2.7", "account:Miaaccount"))
+    other = generic_alert(title="Nebenwort", indicators=pairs("ip:192.0.2.7"))
+    alert_store.add(generic_alert(title="shown", indicators=pairs("ip:192.0.2.7")))
+    made = alert_store.suppress(indicator="ip:192.0.2.7", until=until(frozen_clock), reason="r")
+    if from_file:
+        assert alert_store.ingest(lines([other, record]), source="generic").suppressed == 2
+    else:
+        assert [alert_store.add(one).outcome for one in (other, record)] == ["suppressed"] * 2
+    frozen_clock.advance(hours=2)
+    assert alert_store.ingest(lines([record]), source="generic").new if from_file else alert_store.add(record)
+    (alert,) = (item for item in alert_store.alerts().items if item.title == "Geheimwort")
+    if deleted:
+        alert_store.delete_alert(alert.uuid, reason="r")
+    if pruned:
+        frozen_clock.advance(hours=1)
+        alert_store.prune(frozen_clock.now, authority="policy")
+    begin, (held, twin) = alert_store.checkpoint().size, alert_store.suppressed_records()
+    alert_store.redact(alert.uuid, [part], authority="order 7", reason="asked", actor="mia")
+    kept = alert_store.suppressed_records()
+    assert kept[0] == held
+    if part == "findings":
+        assert kinds(begin) == ["alert_redacted"]
+        assert kept[1] == twin
+        return
+    assert kinds(begin) == ["alert_redacted", "record_redacted"]
+    event = next(alert_store.events(after=begin + 1))
+    assert (event.subject, event.actor, event.reason) == (str(kept[1].import_id or made.uuid), "mia", "asked")
+    assert event.body["facts"] == {"authority": "order 7", "event": twin.seq}
+    assert (kept[1].raw, kept[1].title) == (None, "[redacted]")
+    alert_store.redact(alert.uuid, authority="order 7")
+    assert [holds(alert_store.path, word) for word in ("Geheimwort", "Miaaccount", "Nebenwort")] == [False, False, True]
+    assert kinds(begin)[2:] == ["alert_redacted"]
+    assert sound(alert_store)
+
+
+def test_suppressions_of_every_state_are_counted_and_named(alert_store, frozen_clock):
+    names = [f"ip:192.0.2.{n}" for n in range(1, 6)]
+    for name in names:
+        alert_store.add(generic_alert(title=name, indicators=pairs(name)))
+    made = []
+    for n, name in enumerate(names, 1):
+        made.append(alert_store.suppress(indicator=name, until=until(frozen_clock, hours=n), reason="r"))
+        for k in range(n):
+            assert alert_store.add(generic_alert(title=f"{name} again", n=k, indicators=pairs(name))).outcome == "suppressed"
+    frozen_clock.advance(hours=1)
+    assert alert_store.lift_suppression(made[1].uuid).held == 2
+    assert [(one.name, one.held, one.state) for one in alert_store.suppressions()] == list(
+        zip(names, range(1, 6), ["expired", "lifted", "active", "active", "active"], strict=True)
+    )
+
+
+def test_what_is_remembered_of_suppressions_is_what_is_in_force(alert_store, frozen_clock, open_again):
+    shown = [make_alert(alert_store, title=title) for title in ("x", "y", "z")]
+    numbers = iter(range(1, 100))
+
+    def outcomes(store=alert_store):
+        return "".join("s" if store.add(generic_alert(title=title, n=next(numbers))).outcome == "suppressed" else "-" for title in "xyz")
+
+    assert outcomes() == "---"
+    alert_store.suppress(fingerprint=shown[0].fingerprint, until=until(frozen_clock), reason="r")
+    assert outcomes() == "s--"
+    later = alert_store.suppress(fingerprint=shown[1].fingerprint, until=until(frozen_clock, hours=2), reason="r")
+    assert outcomes() == "ss-"
+    frozen_clock.advance(hours=1)
+    assert outcomes() == "-s-"
+    frozen_clock.advance(hours=-1)  # the clock was set back
+    assert outcomes() == "ss-"
+    with open_again() as other:
+        third = other.suppress(fingerprint=shown[2].fingerprint, until=until(frozen_clock), reason="r")
+        assert outcomes(other) == outcomes() == "sss"
+        other.lift_suppression(later.uuid)
+    assert outcomes() == "s-s"
+    alert_store.lift_suppression(third.uuid)
+    assert outcomes() == "s--"
+
+
+def test_many_suppressions_cost_no_query_each(alert_store, frozen_clock):
+    """The statements of a listing, and of a record that comes, are as many with forty suppressions as with two."""
+    conn, seen = alert_store._repository.conn, []
+
+    def statements():
+        conn.set_trace_callback(seen.append)
+        alert_store.suppressions()
+        listing = len(seen)
+        for n in (1, 2):  # the second knows what the first read
+            alert_store.add(generic_alert(title="other", n=len(names) * 10 + n))
+        conn.set_trace_callback(None)
+        asked = sum("FROM suppression" in one for one in seen[listing:])
+        seen.clear()
+        return listing, asked
+
+    found, names = [], []
+    for last in (2, 40):
+        for n in range(len(names), last):
+            names.append(f"ip:192.0.2.{n}")
+            alert_store.add(generic_alert(title=names[-1], indicators=pairs(names[-1])))
+            alert_store.suppress(indicator=names[-1], until=until(frozen_clock), reason="r")
+        found.append(statements())
+    assert found == [(found[0][0], 1)] * 2
