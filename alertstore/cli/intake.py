@@ -129,10 +129,12 @@ def report(out: Output, done: Sequence[ImportResult]) -> None:
 
 
 def _say_unread(result: ImportResult) -> None:
-    for path, why in result.unread[:FIRST_UNREAD]:
+    """Name the files that nobody reads; to a person the first of them, in a pipe all."""
+    shown = result.unread[:FIRST_UNREAD] if watched() else result.unread
+    for path, why in shown:
         say(f"  not read: {why if path in why else f'{path}: {why}'}")
-    if len(result.unread) > FIRST_UNREAD:
-        say(f"  not read: {len(result.unread) - FIRST_UNREAD:,} more files")
+    if more := len(result.unread) - len(shown):
+        say(f"  not read: {more:,} more files; `2>FILE` writes down all of them")
 
 
 def read_zone(name: str) -> tzinfo:

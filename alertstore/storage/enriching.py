@@ -41,8 +41,7 @@ def indicators(conn: sqlite3.Connection, numbers: Sequence[int]) -> list[Judged]
 
 
 def _judged(row: tuple[Any, ...]) -> Judged:
-    *said, results = row
-    return Judged(*said, _readable(results))
+    return Judged._make((*row[:-1], _readable(row[-1])))
 
 
 @told

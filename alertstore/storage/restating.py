@@ -7,6 +7,7 @@ import sqlite3
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from alertstore.domain.identity import indicator_number, indicator_uuid
 from alertstore.storage.rowrules import dump, fault_of
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ class Restating:
     their order stays and none of them names an event of the new store. Alerts and rules are numbered afresh, without gaps.
     """
 
-    def __init__(self, remains: Remains, history: OldHistory, transaction: Transaction) -> None:
-        """Number every alert that anything mentions, in the old order."""
+    def __init__(self, remains: Remains, history: OldHistory, transaction: Transaction, ids: tuple[str | None, str]) -> None:
+        """Number every alert that anything mentions, in the old order. `ids`: of the old store, where it is known, and of the new."""
+        self._ids = ids
         self.conn = transaction.conn
         self._new_uuid = transaction.new_uuid
         self._old = remains.conn
@@ -121,6 +123,8 @@ class Restating:
             raise UnfitError("it is an alert's own uuid")
         elif table in {"finding", "alert_indicator"}:
             self._belongs(table, new)
+        elif table == "suppression" and row["kind"] == "indicator":
+            new["target"] = self._indicator(row["target"])
         return new
 
     def _belongs(self, table: str, new: dict[str, Any]) -> None:
@@ -132,6 +136,13 @@ class Restating:
             new["occurred_at"] = occurred
             if self.conn.execute("SELECT 1 FROM indicator WHERE id = ?", (new["indicator_id"],)).fetchone() is None:
                 raise UnfitError("its indicator is gone")
+
+    def _indicator(self, old: str) -> str:
+        """The uuid of an indicator, which is made of its store's id and its number."""
+        number = None if self._ids[0] is None else indicator_number(self._ids[0], old)
+        if number is None:
+            raise UnfitError("which indicator it is of cannot be told")
+        return indicator_uuid(self._ids[1], number)
 
     def _occurred(self, alert: int) -> int | None:
         found = self.conn.execute("SELECT occurred_at FROM alert WHERE id = ?", (alert,)).fetchone()

@@ -130,7 +130,7 @@ class _Salvage:
                 if row["name"] == HOLD or is_setting(row["name"], row["value"])
             ]
             transaction.conn.executemany("INSERT INTO setting (name, value) VALUES (?, ?)", [("store_id", self.store_id), *kept])
-            self._take_all(Restating(self.remains, self.history, transaction))
+            self._take_all(Restating(self.remains, self.history, transaction, (self.old_id, self.store_id)))
             opening = opening_facts(transaction.conn)
             created = {"store_id": self.store_id}
             transaction.append(EventDraft(EventKind.STORE_CREATED, self.store_id, transaction.now, by[0], facts=created))

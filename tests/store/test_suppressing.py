@@ -271,3 +271,15 @@ def test_many_suppressions_cost_no_query_each(alert_store, frozen_clock):
             alert_store.suppress(indicator=names[-1], until=until(frozen_clock), reason="r")
         found.append(statements())
     assert found == [(found[0][0], 1)] * 2
+
+
+def test_a_suppression_of_an_indicator_outlives_a_salvage(tmp_path):
+    record = {"title": "Scan", "dest_ip": "203.0.113.7"}
+    with AlertStore.open(tmp_path / "old.db") as store:
+        store.add(record)
+        store.suppress(indicator="ip:203.0.113.7", reason="our scanner", until=timedelta(days=30))
+    AlertStore.salvage(tmp_path / "old.db", tmp_path / "new.db")
+    with AlertStore.open(tmp_path / "new.db") as store:
+        assert [(one.name, one.state) for one in store.suppressions()] == [("ip:203.0.113.7", "active")]
+        assert store.add(record | {"again": True}).outcome == "suppressed"
+        assert store.verify().ok
