@@ -31,9 +31,6 @@ def sigma_rules(text: str, where: str, source: str) -> Iterator[Found]:
     try:
         _check(events(text))
         documents = load(text)
-    except ValueError as why:
-        yield Found(where, None, str(why))
-        return
     except Exception as fault:  # noqa: BLE001 - the reader's own errors, and recursion
         yield Found(where, None, f"not readable as YAML: {_line(fault)}")
         return

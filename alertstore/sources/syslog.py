@@ -54,12 +54,14 @@ def header(text: str, count: int) -> tuple[list[str], str]:
 def attributes(text: str) -> dict[str, str]:
     """`key=value` pairs with blanks between them, and within values, escapes as they are; of a repeated key the first stays."""
     found: dict[str, str] = {}
-    keys = list(_KEY.finditer(text))
-    ends = [*(key.start() for key in keys[1:]), len(text)]
-    for key, end in zip(keys, ends, strict=False):
-        value = text[key.end() : end].strip()
+    keys = _KEY.finditer(text)  # one at a time: a line of 16 MiB may have millions
+    key = next(keys, None)
+    while key is not None:
+        after = next(keys, None)
+        value = text[key.end() : after.start() if after else len(text)].strip()
         if value:
             found.setdefault(key[1], value)
+        key = after
     return found
 
 

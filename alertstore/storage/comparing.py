@@ -110,9 +110,14 @@ def by_rule(conn: sqlite3.Connection) -> Iterator[tuple[int | None, int]]:
 def rules(conn: sqlite3.Connection, counts: Mapping[int | None, tuple[int, int, int, int]]) -> Iterator[RuleComparison]:
     """The counts of rules, with their names."""
     named = {number: names for number, *names in conn.execute("SELECT id, uuid, source_rule_id, name FROM detection_rule")}
-    for number, (new, gone, recurring, carried) in counts.items():
-        uuid, rule_id, name = (None, None, None) if number is None else named[number]
-        yield RuleComparison(uuid, rule_id, name, new, gone, recurring, carried)
+    for number, count in counts.items():
+        yield _rule(named, number, count)
+
+
+@rows.told
+def _rule(named: Mapping[int, list[str]], number: int | None, count: tuple[int, int, int, int]) -> RuleComparison:
+    uuid, rule_id, name = (None, None, None) if number is None else named[number]
+    return RuleComparison(uuid, rule_id, name, *count)
 
 
 def pairs(conn: sqlite3.Connection, numbers: Iterable[tuple[int, int]]) -> list[tuple[AlertSummary, str | None, str | None]]:

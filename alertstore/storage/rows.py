@@ -188,7 +188,7 @@ def _results(column: str | None) -> Any:
     """What providers said of an indicator, each in the shape in which it is kept. Raises one of `FORGED` where it is not."""
     found = optional_json(column)
     for one in () if column is None else found.values():
-        dict(one["extracted"] or {})
+        dict(one["extracted"] or {}, success=one["success"], error_message=one["error_message"])
     return found
 
 

@@ -13,7 +13,7 @@ from alertstore.domain import comparison
 from alertstore.domain.comparison import AFTER, BEFORE, CARRIED, CLOSED, DELETED, GONE, KINDS, NEW, RECURRING
 from alertstore.domain.vocabulary import CloseClassification
 from alertstore.errors import AlertNotFoundError, AlertValidationError, FieldProblem
-from alertstore.storage import comparing, imports
+from alertstore.storage import comparing, imports, rows
 from alertstore.store.reads import Reads
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class ComparedAlerts:
             yield from (_compared(*one) for one in found)
 
 
+@rows.told
 def _compared(alert: AlertSummary, before: str | None, theirs: str | None) -> Compared:
     suggested = alert.close_classification is None and theirs is not None
     return Compared(alert, before, CloseClassification(theirs) if suggested and theirs else alert.close_classification, suggested)

@@ -122,7 +122,8 @@ def test_what_a_sigma_rule_may_leave_out_or_get_wrong(change, field, value):
         ("[" * 100, "not readable as YAML"),
         ("x: y", ""),
         ("#" * (LARGEST + 1), "longer than 1,048,576 characters; split it"),
-        ("a: 1" + ":59" * 300_000, "a number of a thousand digits or more"),
+        ("date: 2024-99-99", "not readable as YAML: month must be in 1..12"),
+        ("a: 1" + ":59" * 300_000, "not readable as YAML: a number of a thousand digits or more"),
         (f"a: &a {'x' * 9_000}\n{SIGMA}falsepositives: [{'*a,' * 9_000}]\n", "with its aliases written out longer than 1,048,576"),
         (f"a: &a [{'x' * 9_000}]\nb: &b {{c: [{'*a,' * 99}]}}\n{SIGMA}fields: [{'*b,' * 99}]\n", "with its aliases written out"),
         (

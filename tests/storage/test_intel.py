@@ -5,12 +5,26 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alertstore import StoreDamagedError
 from alertstore.domain.enrichment import entries_digest, entry_of
 from alertstore.storage import intel
 from alertstore.storage.schema import schema_sql
+from alertstore.testing import generic_alert
+
+FORGED = [
+    "[]",
+    "null",
+    "5",
+    '{"a":5}',
+    '{"a":null}',
+    '{"a":{}}',
+    '{"a":{"success":true,"extracted":[1],"error_message":null}}',
+    "[" * 100_000,
+]
 
 keys = st.sampled_from(["ip:192.0.2.1", "domain:größer.example", "suffix:example", "hash_md5:" + "0f" * 16, "hash_sha256:" + "ab" * 32])
 entries = st.lists(
@@ -66,3 +80,24 @@ def test_a_hash_takes_only_its_bytes():
     assert intel.stored_key("hash_md5:" + "0f" * 16) == b"\x0f" * 16
     assert intel.stored_key("ip:192.0.2.1") == "ip:192.0.2.1"
     assert entry_of((b"\x0f", 1, None, None, None)) == ["hash:0f", 1, None, None, None]
+
+
+def test_a_list_that_no_store_of_ours_wrote_is_damage():
+    conn, _ = database([])
+    with closing(conn):
+        conn.execute("UPDATE intel_list SET malice = 'Bad'")
+        with pytest.raises(StoreDamagedError, match="'Bad'"):
+            intel.lists(conn)
+
+
+@pytest.mark.parametrize("results", FORGED)
+def test_results_that_no_store_of_ours_wrote_are_damage(alert_store, results):
+    uuid = alert_store.add(generic_alert(indicators=[{"type": "ip", "value": "192.0.2.1"}])).uuid
+    alert_store.enrich(using=["special-purpose"])
+    alert_store._repository.conn.execute("UPDATE indicator SET enrichment_results = ?", (results,))
+    for read in (alert_store.get, alert_store.sightings):
+        with pytest.raises(StoreDamagedError):
+            read(uuid)
+    if results != '{"a":{"success":true,"extracted":[1],"error_message":null}}':  # it comes to a verdict all the same
+        with pytest.raises(StoreDamagedError):
+            alert_store.enrich(using=["special-purpose"])

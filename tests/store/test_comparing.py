@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertstore import AlertNotFoundError, AlertStore, AlertValidationError, DedupPolicy, SourceError, StorageError, StoreDamagedError
+from alertstore.domain.merkle import leaf_hash
 from alertstore.testing import FrozenClock, seeded_ids, write_jsonl
 
 AT = FrozenClock().now
@@ -235,6 +236,52 @@ def test_numbers_that_no_file_of_this_size_holds_take_no_memory(alert_store, rea
     alert_store._repository.conn.execute("UPDATE occurrence SET alert_id = 1 << 50")
     with pytest.raises(StoreDamagedError, match="holds no alert 1,125,899,906,842,624"):
         alert_store.compare(one, one)
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE occurrence SET alert_id = -7", "UPDATE alert SET id = -7", "UPDATE alert SET detection_rule_id = 99"]
+)
+def test_numbers_that_no_store_of_ours_gave_are_damage(alert_store, reads, change):
+    one = reads(record("a"))
+    conn = alert_store._repository.conn
+    conn.set_authorizer(None)
+    conn.execute("PRAGMA foreign_keys = OFF")
+    conn.execute(change)
+    with pytest.raises(StoreDamagedError):
+        alert_store.compare(one, one)
+
+
+def test_what_was_met_again_is_known_after_a_salvage_and_another(alert_store, reads, tmp_path):
+    one, two = reads(record("a"), record("b"), record("c gone")), reads(record("b"), record("a"), record("d"))
+    before = lines(alert_store.compare(one, two))
+    assert before == {"new": ["d"], "gone": ["c gone"], "recurring": ["a", "b"], "carried": []}
+    path = alert_store.path
+    alert_store.close()
+    for name in ("first.db", "second.db"):
+        AlertStore.salvage(path, tmp_path / name)
+        path = tmp_path / name
+        with AlertStore.open(path) as store:
+            assert lines(store.compare(one, two)) == before
+            assert store.verify().ok
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"import": 2, "occurrences": "x"}, {"import": 2, "occurrences": [[1 << 70, 1]]}, {"import": 9, "occurrences": []}]
+)
+def test_what_nobody_can_have_met_again_is_not_said_again(alert_store, reads, tmp_path, facts):
+    reads(record("a")), reads(record("a"))
+    path = alert_store.path
+    body = json.dumps({"facts": facts, "subject": "2"}).encode()
+    conn = alert_store._repository.conn
+    conn.set_authorizer(None)
+    conn.execute("DROP TRIGGER event_unchanged")
+    (hashes,) = conn.execute("SELECT hashes FROM event WHERE kind = 'records_seen'").fetchone()
+    conn.execute("UPDATE event SET body = ?, hashes = ? WHERE kind = 'records_seen'", (body, leaf_hash(body) + hashes[32:]))
+    alert_store.close()
+    AlertStore.salvage(path, tmp_path / "new.db")
+    with AlertStore.open(tmp_path / "new.db") as store:
+        assert [event for event in store.events() if event.kind == "records_seen"] == []
+        assert store.verify().ok
 
 
 # --- against the rule said slowly ---

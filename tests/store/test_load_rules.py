@@ -135,6 +135,29 @@ def test_after_pruning_every_field_may_be_an_analyst_s(alert_store, sigma, froze
     assert alert_store.rules()[0].severity == "ours"
 
 
+def test_an_edit_that_was_pruned_is_kept_beside_a_later_one(alert_store, sigma, frozen_clock):
+    alert_store.load_rules(sigma)
+    (rule,) = alert_store.rules()
+    frozen_clock.advance(hours=1)
+    alert_store.patch_rule(rule.uuid, name="Ours")
+    assert alert_store.prune(frozen_clock.advance(days=1), authority="retention") == 3
+    alert_store.patch_rule(rule.uuid, documentation="Ours too.")
+    assert alert_store.load_rules(sigma).unchanged == 1
+    (after,) = alert_store.rules()
+    assert (after.name, after.documentation) == ("Ours", "Ours too.")
+
+
+def test_where_no_edit_was_pruned_the_file_goes_on(alert_store, sigma, frozen_clock):
+    alert_store.load_rules(sigma)
+    (rule,) = alert_store.rules()
+    assert alert_store.prune(frozen_clock.advance(days=1), authority="retention") == 2
+    alert_store.patch_rule(rule.uuid, documentation="Ours.")
+    (sigma / "lsass.yml").write_text(SIGMA.replace("high", "critical"), encoding="utf-8")
+    assert alert_store.load_rules(sigma).updated == 1
+    (after,) = alert_store.rules()
+    assert (after.severity, after.documentation) == ("critical", "Ours.")
+
+
 def test_nothing_that_is_not_in_the_file_is_taken_away(alert_store, sigma):
     alert_store.load_rules(sigma)
     (sigma / "lsass.yml").write_text(f"title: New Name\nid: {ID}\n", encoding="utf-8")
