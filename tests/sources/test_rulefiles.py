@@ -435,3 +435,13 @@ def test_real_sigma_rules_are_all_read(promise):
         assert "False positives:\n- " in read.rule.documentation or "falsepositives:" not in text
         assert read.rule.data_sources
     promise("SigmaHQ rules are read with name, severity, ATT&CK and false-positive notes", f"{len(found)} of {len(files)} files")
+
+
+def test_what_a_sigma_rule_looks_for_is_not_worked_out():
+    modifiers = "|base64" * 60 + "|windash" * 40
+    text = (
+        "title: X\nid: 11111111-1111-4111-8111-111111111111\nlevel: high\nlogsource: {product: windows}\n"
+        f"detection:\n  s:\n    'a{modifiers}': aaa\n  condition: s\n"
+    )
+    (found,) = sigma_rules(text, "x.yml", "sigma")
+    assert (found.rule.name, found.rule.severity) == ("X", "high")
