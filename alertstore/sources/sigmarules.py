@@ -81,7 +81,9 @@ def _group(collection: Any, documents: list[Any], where: str, source: str) -> It
         yield Found(where, None, "not a Sigma rule: it has no fields")
         return
     try:
-        found = collection.from_dicts([_without_logic(one) for one in documents], collect_errors=True, collect_filters=True, resolve_references=False)
+        found = collection.from_dicts(
+            [_without_logic(one) for one in documents], collect_errors=True, collect_filters=True, resolve_references=False
+        )
     except Exception as fault:  # noqa: BLE001 - whatever the library does on a strange document, it costs this one only
         yield Found(where, None, f"not a Sigma rule: {_line(fault)}")
         return

@@ -201,6 +201,8 @@ def carry(transaction: Transaction, actor: str) -> None:
         seq = transaction.append(carried_indicator(indicator_uuid(store_id, indicator["id"]), indicator, by))
         if indicator["enriched_seq"] is not None:
             conn.execute("UPDATE indicator SET enriched_seq = ? WHERE id = ?", (seq, indicator["id"]))
+        if not seq % FLUSH:
+            transaction.flush()
     for suppression in _rows(conn, "SELECT * FROM suppression ORDER BY uuid"):
         transaction.append(carried_row(EventKind.SUPPRESSION_CARRIED, suppression["uuid"], suppression, by))
     for listed in _rows(conn, "SELECT * FROM intel_list ORDER BY id"):

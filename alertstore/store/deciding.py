@@ -56,10 +56,12 @@ class Deciding(Recurring, Suppressing):
         readable: list[Readable],
         new_rules: dict[str, NewRule],
         by: tuple[str, str | None],
-    ) -> list[str]:
-        """Decide on records that were not seen before, into `batch`; the suppressions, by uuid, that held others back."""
+    ) -> tuple[list[str], int]:
+        """Decide on records that were not reported before, into `batch`. The suppressions, by uuid, that held others back, one for each of
+        these, and how many of these were not held back before.
+        """
         if not readable:
-            return []
+            return [], 0
         actor, reason = by
         families = intake.families(transaction.conn, {one.prepared.fingerprint for one in readable})
         intake.know_reports(transaction.conn, families, ((one.prepared.fingerprint, one.prepared.new.occurred_at) for one in readable))
@@ -102,8 +104,8 @@ class Deciding(Recurring, Suppressing):
             elif arrival.reopens and family is not None:
                 family.reopen(arrival.joined)
             batch.kept.append(intake.Kept(arrival, one.digest, one.raw, one.number, None if rule is None else rule[0]))
-        self._hold_back(transaction, import_id, held_back, by)
-        return [suppression for suppression, _ in held_back]
+        fresh = self._hold_back(transaction, import_id, held_back, by)
+        return [suppression for suppression, _ in held_back], fresh
 
     def _rules(
         self,

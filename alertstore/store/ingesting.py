@@ -100,8 +100,8 @@ class Ingesting(Deciding):
             outcome: Literal["new", "duplicate", "seen", "suppressed"] = "seen"
             if uuid is None:
                 batch = intake.Batch(tool.name, None)
-                if suppression := self._decide(transaction, tool, batch, [readable], rules, by):
-                    return IngestResult(suppression[0], "suppressed", None)
+                if held_by := self._decide(transaction, tool, batch, [readable], rules, by)[0]:
+                    return IngestResult(held_by[0], "suppressed", None)
                 self._keep(transaction, batch, by)
                 uuid, outcome = batch.kept[0].arrival.draft.subject, "new" if batch.kept[0].arrival.joined is None else "duplicate"
             return IngestResult(uuid, outcome, alerts.load_alert(transaction.conn, uuid, self._store_id))
@@ -194,7 +194,9 @@ class Ingesting(Deciding):
                 readable = [one for one in readable if one.digest not in late]
                 known |= late
             batch = intake.Batch(source.name, number)
-            tally.counts["suppressed"] += len(self._decide(transaction, source, batch, readable, rules, by))
+            held_by, fresh = self._decide(transaction, source, batch, readable, rules, by)
+            tally.counts["suppressed"] += fresh
+            tally.counts["seen"] += len(held_by) - fresh
             self._keep(transaction, batch, by)
             intake.save_refused(transaction, number, refused, actor=by[0], reason=by[1])
             if known:

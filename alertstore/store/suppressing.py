@@ -43,8 +43,8 @@ class Suppressing(Reads):
         """Hold back the records of one rule (the tool's id or its uuid), with one indicator (its uuid, or `type:value`) or of one
         fingerprint (32 hex digits, of an alert), until a time by this store's clock (one without a zone is UTC), or for so long from now.
 
-        Such a record makes no alert and joins none. It is kept, counted by its import, and listed by `suppressed_records`; read
-        again when the suppression is over, it makes its alert. Records that were reported before are `seen` as ever, and the alerts
+        Such a record makes no alert and joins none. It is kept, counted by its import, and listed by `suppressed_records`; the same record
+        again is `seen`, and read again when the suppression is over, it makes its alert. Records that were reported before are `seen` as ever, and the alerts
         that are here stay as they are.
 
         A rule or an indicator must be known to this store: named by an alert before, or a rule that was added or loaded. A fingerprint
@@ -124,10 +124,10 @@ class Suppressing(Reads):
 
     def _hold_back(
         self, transaction: Transaction, import_id: int | None, held: list[tuple[str, Readable]], by: tuple[str, str | None]
-    ) -> None:
-        """Keep the records that suppressions (by uuid) hold back, each once."""
+    ) -> int:
+        """Keep the records that suppressions (by uuid) hold back, each once; how many were not kept before. The others are seen."""
         if not held:
-            return
+            return 0
         there = suppression.kept_already(transaction.conn, [one.digest for _, one in held])
         deed, kept = act(transaction, by), []
         for uuid, one in held:
@@ -137,3 +137,4 @@ class Suppressing(Reads):
                 draft = decide_held_record(uuid, title, place | {"size": len(one.raw), "sha256": one.digest.hex()}, deed)
                 kept.append((draft, title, one.digest, one.raw))
         suppression.keep(transaction, kept)
+        return len(kept)

@@ -196,7 +196,7 @@ def test_counts_show_where_there_are_any(ruled, tmp_path, on_terminal, monkeypat
     monkeypatch.setenv("COLUMNS", "100")
     assert ruled("imports").stdout.splitlines()[1].split()[3:] == ["generic", "0", "0", "0", "2", "0", "in.jsonl"]
     (row,) = csv.DictReader(io.StringIO(ruled("ingest", "in.jsonl", "--csv").stdout))
-    assert (row["suppressed"], row["new"]) == ("2", "0")
+    assert (row["suppressed"], row["seen"], row["new"]) == ("0", "2", "0")
     assert len(ruled("suppressed").stdout.splitlines()) == 3
     assert "SUPPR." not in ruled("rejected").stdout
 

@@ -21,7 +21,14 @@ def say(**words):
 
 
 def work(folder, durability, sql="", say=say):
-    records.BATCH_RECORDS = 4
+    usual, records.BATCH_RECORDS = records.BATCH_RECORDS, 4
+    try:
+        _work(folder, durability, sql, say)
+    finally:
+        records.BATCH_RECORDS = usual
+
+
+def _work(folder, durability, sql, say):
     # Each transaction reads the clock once: events of one time are one transaction.
     clock, ids = FrozenClock(tick=timedelta(seconds=1)), seeded_ids()
     eve = write_jsonl(folder.parent / f"{folder.name}.jsonl", [generic_alert(title=f"t{n}", src_ip=f"192.0.2.{n}") for n in range(9)])

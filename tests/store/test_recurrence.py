@@ -363,7 +363,8 @@ def test_an_import_says_which_records_it_met_again(alert_store, tmp_path):
     assert store.verify().ok
 
 
-def test_one_event_a_batch(alert_store, tmp_path):
+def test_one_event_a_batch(alert_store, tmp_path, monkeypatch):
+    monkeypatch.setattr("alertstore.store.records.BATCH_RECORDS", 4_000)
     path = write_jsonl(tmp_path / "many.jsonl", [{"title": f"t{n}"} for n in range(9_000)])
     alert_store.ingest(path)
     again = alert_store.ingest(path)

@@ -32,14 +32,16 @@ holding = st.sets(st.sampled_from(["rule", "indicator", "fingerprint"]))
 
 
 @settings(max_examples=25)
-@given(records, holding)
-def test_every_record_ends_in_one_count_and_makes_its_alert_in_the_end(tmp_path_factory, found, kinds):
+@given(records, holding, st.sampled_from([1, 3, 100]))
+def test_every_record_ends_in_one_count_and_makes_its_alert_in_the_end(tmp_path_factory, found, kinds, batch):
     folder, clock = tmp_path_factory.mktemp("s"), FrozenClock()
     shown = generic_alert(title="a", rule_id="R-1", indicators=pairs("ip:192.0.2.1"))
     with (
+        pytest.MonkeyPatch.context() as patched,
         AlertStore.open(folder / "s.db", clock=clock, ids=seeded_ids(), durability="normal") as store,
         AlertStore.open(folder / "free.db", clock=clock, ids=seeded_ids(), durability="normal") as free,
     ):
+        patched.setattr("alertstore.store.records.BATCH_RECORDS", batch)
         first = store.add(shown).alert
         free.add(shown)
         targets = {"rule": "R-1", "indicator": "ip:192.0.2.1", "fingerprint": first.fingerprint}
