@@ -163,3 +163,8 @@ def test_no_other_word_between_observations_is_taken_for_or(first, word, last):
 def test_nothing_that_is_no_pattern_raises(text):
     found = comparisons(text)
     assert found is None or all(isinstance(part, str) for pair in found for part in pair)
+
+
+@pytest.mark.parametrize("pattern", ["[ipv4-addr:value = 192]", "[ipv4-addr:value = x]", "[ipv4-addr:value IN (x)]", "[ipv4-addr:value ="])
+def test_values_are_texts_and_end(pattern):
+    assert comparisons(pattern) is None

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertstore.domain.changes import Act
+from alertstore.domain.fold import Fold
 from alertstore.domain.suppression import (
     KINDS,
     decide_held_record,
@@ -48,3 +49,14 @@ def test_a_record_that_is_held_back(place):
     assert draft.subject == "s1"
     assert draft.facts == {"size": 9} | {name: value for name, value in place.items() if value is not None}
     assert set(draft.content) == {"record", "kept", "reason"}
+
+
+def test_what_is_lifted_cannot_be_lifted_again():
+    fold = Fold()
+    fold.add(1, "suppression_created", {**BODY, "kind": "suppression_created"}, None, None)
+    for seq in (2, 3):
+        fold.add(seq, "suppression_lifted", {"subject": "s", "at": 10 * seq, "actor": "leo", "seq": seq}, None, None)
+    assert [(one.where, one.found) for one in fold.problems] == [("event 3", 20)]
+
+
+BODY = {"subject": "s", "at": 1, "actor": "mia", "reason": "noise", "facts": {"kind": "rule", "target": "r", "until": 9}}
