@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alertstore.domain.carrying import PARSED
-from alertstore.domain.suppression import suppression_row
+from alertstore.domain.standing import Standing
 from alertstore.domain.synced import heads_after
 from alertstore.domain.verdict import Problem
 
@@ -34,7 +34,6 @@ UNEDITED = '{"lifecycle":[]}'
 """The heads of an alert as it comes: it leaves its first edit room in the row."""
 
 _dump = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-_LISTS = ("mitre_tactics", "mitre_techniques", "mitre_subtechniques", "data_sources")
 
 
 FORGED = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError)
@@ -49,36 +48,28 @@ class Committed(NamedTuple):
     alert: int | None
 
 
-class Fold:
+class Fold(Standing):
     """The state that events come to, so far. Feed every event to `add`, in order; then read the tables."""
 
     def __init__(self) -> None:
         """Start before the first event."""
-        self.problems: list[Problem] = []
+        super().__init__()
         self.alerts: dict[int, list[Any]] = {}
         self.deleted: dict[int, str] = {}
-        self.settings: dict[str, str] = {}
-        self.rules: dict[str, dict[str, Any]] = {}
         self.documents: dict[str, Committed] = {}
         self.document_created: dict[str, tuple[int, int]] = {}
         self.findings: dict[int, Committed] = {}
         self.rejected: dict[int, Committed] = {}
-        self.imports: dict[int, dict[str, Any]] = {}
         self.verdicts: dict[str, dict[str, Any]] = {}
         self.judged: dict[str, list[Committed]] = {}
-        self.suppressions: dict[str, dict[str, Any]] = {}
-        self.intel_lists: dict[str, dict[str, Any]] = {}
         self.redacted: dict[int, dict[str, int]] = {}
         self.redacted_records: dict[int, int] = {}
         self.redacted_indicators: set[int] = set()
         self.keys: list[tuple[int, str]] = []
-        self.remotes: dict[str, tuple[int, str]] = {}
-        self.foreign_stores: dict[str, tuple[int, str]] = {}
         self.pruned: tuple[int, str] | None = None
         self.indicators: int | None = None
         self.sealed: int | None = None
         self.records = 0
-        self._rule_numbers: dict[str, int] = {}
         self._last_alert = 0
         self._kinds: dict[str, Callable[[int, Mapping[str, Any], int | None, bytes | None], None]] = {
             "alert_ingested": self._ingested,
@@ -213,59 +204,8 @@ class Fold:
         if content is not None and content.salt is not None:
             self.problems.append(Problem("event", f"event {content.body['seq']}: salt", None, content.salt.hex()))
 
-    def _created(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        self.settings |= body["facts"]
-
-    def _setting(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        self.settings |= {name: new for name, (_, new) in body["changes"].items()}
-
-    def _import_started(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        facts = body["facts"]
-        row = {name: facts.get(name) for name in ("name", "source_name", "delimiter", "member")}
-        row["columns"] = _dump(facts["columns"]) if "columns" in facts else None
-        self.imports[int(body["subject"])] = row | {"started_at": body["at"]}
-
-    def _import_finished(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        facts = dict(body["facts"])
-        facts["notes"] = _dump(facts["notes"])
-        self.imports[int(body["subject"])] |= {**facts, "finished_at": body["at"]}
-
     def _rejected(self, seq: int, body: Mapping[str, Any], _: int | None, salt: bytes | None) -> None:
         self.rejected[seq] = Committed(body, salt, None)
-
-    def _suppressed(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        self.suppressions[body["subject"]] = suppression_row(body)
-
-    def _lifted(self, seq: int, body: Mapping[str, Any], _: int | None, __: bytes | None) -> None:
-        row = self.suppressions[body["subject"]]
-        if row["lifted_at"] is not None:
-            self.problems.append(Problem("event", f"event {seq}", "a suppression that was not lifted yet", row["lifted_at"]))
-        row |= {"lifted_at": body["at"], "lifted_by": body["actor"]}
-
-    def _suppression_carried(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        self.suppressions[body["subject"]] = dict(body["facts"])
-
-    def _list_loaded(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        self.intel_lists[body["subject"]] = {**body["facts"], "loaded_at": body["at"]}
-
-    def _list_removed(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        del self.intel_lists[body["subject"]]
-
-    def _list_carried(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        self.intel_lists[body["subject"]] = dict(body["facts"])
-
-    def _rule_created(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        uuid, at = body["subject"], body["at"]
-        self._rule_numbers[uuid] = len(self._rule_numbers) + 1
-        row = {"id": self._rule_numbers[uuid], "uuid": uuid, "created_at": at, "updated_at": at}
-        self.rules[uuid] = row | _rule_columns(body["facts"])
-
-    def _rule_updated(self, seq: int, body: Mapping[str, Any], _: int | None, __: bytes | None) -> None:
-        row = self.rules[body["subject"]]
-        for name, value in _rule_columns({name: old for name, (old, _) in body["changes"].items()}).items():
-            if row[name] != value:
-                self.problems.append(Problem("event", f"event {seq}: {name} before", row[name], value))
-        row |= _rule_columns({name: new for name, (_, new) in body["changes"].items()}) | {"updated_at": body["at"]}
 
     def _document(self, seq: int, body: Mapping[str, Any], __: int | None, salt: bytes | None) -> None:
         self._forgotten(self.documents.get(body["subject"]))
@@ -341,17 +281,10 @@ class Fold:
         if facts.get("redacted"):
             self.redacted_records[facts["event"]] = seq
 
-    def _import_carried(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        self.imports[int(body["subject"])] = dict(body["facts"])
-
     def _indicator_carried(self, _: int, body: Mapping[str, Any], __: int | None, salt: bytes | None) -> None:
         self.verdicts[body["subject"]] = dict(body["facts"])
         if "content" in body:
             self.judged.setdefault(body["subject"], []).append(Committed(body, salt, None))
-
-    def _rule_carried(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        self._rule_numbers[body["subject"]] = body["facts"]["id"]
-        self.rules[body["subject"]] = dict(body["facts"])
 
     def _document_carried(self, _: int, body: Mapping[str, Any], __: int | None, salt: bytes | None) -> None:
         facts = body["facts"]
@@ -363,17 +296,3 @@ class Fold:
         uuid = self.deleted.get(alert or 0) or self.alerts[alert or 0][_UUID]
         if uuid != body["subject"]:
             self.problems.append(Problem("event", f"event {body['seq']}", uuid, body["subject"]))
-
-    def _remote(self, seq: int, body: Mapping[str, Any], _: int | None, __: bytes | None) -> None:
-        self.remotes[body["subject"]] = (seq, _dump(body["facts"]["state"]))
-
-    def _bundle(self, _: int, body: Mapping[str, Any], __: int | None, ___: bytes | None) -> None:
-        facts = body["facts"]
-        known = self.foreign_stores.get(facts["store"])
-        if known is None or facts["size"] >= known[0]:
-            self.foreign_stores[facts["store"]] = (facts["size"], facts["root"])
-
-
-def _rule_columns(facts: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {name: _dump(value) if name in _LISTS else value for name, value in facts.items()}
-    return columns | ({"is_active": int(facts["is_active"])} if "is_active" in facts else {})

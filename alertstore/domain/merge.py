@@ -146,7 +146,7 @@ def _late(link: Link, register: str, seqs: Sequence[int], seen: Seen) -> list[He
     if held is None or held.kind is not HeldKind.POLICY:
         return []
     moves = moves_since(register, seen.moves or (), link.token)
-    undone = any(move.ours and _alike(register, move.before, held.remote) and _alike(register, move.after, held.local) for move in moves)
+    undone = any(move.ours and alike(register, move.before, held.remote) and alike(register, move.after, held.local) for move in moves)
     return [held._replace(kind=HeldKind.RACED)] if undone else []
 
 
@@ -330,32 +330,7 @@ def is_delivered(body: Mapping[str, Any], remote: Registers) -> bool:
     return all(found[name] == value for name, value in asked.items())
 
 
-def races(sends: Mapping[str, Sequence[int]], local: Local, before: Seen, after: Seen) -> dict[str, Value]:
-    """What our PATCH undid unseen: registers, with their value in between, that somebody changed after we looked and before it arrived.
-
-    Our own move says from which value it went; where that is not the one we had read, somebody was there in between. Of two that
-    overlapped, both say that they went from the same; the last one stays. `after` is what the remote says afterwards, with its moves.
-    """
-    found = {}
-    for register, ours in wanted(local, sends).items():
-        was, now = before.registers[register], after.registers[register]
-        between = [was]
-        for move in reversed(moves_since(register, after.moves or (), before.token)):
-            if not move.ours:
-                between.append(move.after)
-            elif not any(_alike(register, move.before, value) for value in (was, ours, between[-1])):
-                between.append(move.before)
-            if move.ours and now != ours:
-                break  # whoever came after us did it on purpose
-        else:
-            if now != ours:
-                continue  # we never came
-        if not any(_alike(register, between[-1], value) for value in (was, ours, now)):
-            found[register] = between[-1]
-    return found
-
-
-def _alike(register: str, one: Value, other: Value) -> bool:
+def alike(register: str, one: Value, other: Value) -> bool:
     """Whether two values are the same, as far as the log tells them."""
     if register != LIFECYCLE:
         return bool(one == other)

@@ -87,7 +87,7 @@ def _plain(value: str | None) -> str | None:
     if found is None:
         return value
     month, day, year, hour, minute = found.groups()
-    return f"{int(year) + 2000 if len(year) == 2 else year}-{int(month):02}-{int(day):02}T{int(hour):02}:{minute}"  # noqa: PLR2004
+    return f"{int(year) + 2000 if len(year) == 2 else year}-{int(month):02}-{int(day):02}T{int(hour):02}:{minute}"  # noqa: PLR2004 - digits of a year
 
 
 def _listed(value: Any) -> list[str]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, evolve, frozen
 
 from alertstore.domain.link import Held, HeldKind, Link, Outcome
-from alertstore.domain.merge import AUDITED, Merged, Seen, is_delivered, merge, moves_since, needs_moves, races, settle, view, wanted
+from alertstore.domain.merge import AUDITED, Merged, Seen, is_delivered, merge, moves_since, needs_moves, settle, view, wanted
 from alertstore.domain.plan import Action, SyncItem, changes_between
+from alertstore.domain.races import races
 from alertstore.domain.registers import Registers
 from alertstore.domain.times import SECOND
 from alertstore.sync import besides

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 from merge_cases import BARE, CAME, DUPLICATE, ESCALATED, OPEN, TRIAGING, UNDETERMINED, A, edit, local, move, seen, status
 
-from alertstore.domain.merge import races
+from alertstore.domain.races import races
 from alertstore.domain.registers import LIFECYCLE, MALICE, SEVERITY
 
 HIGH = local(edit(1, SEVERITY, "High", "Low"))
